@@ -1,0 +1,61 @@
+/**
+ * What HTTP asks of a message besides its body: the verb, the media type, and
+ * the headers that repeat parts of it.
+ *
+ * @since 0.1.0
+ */
+import * as Option from "effect/Option"
+import * as HeaderValue from "./HeaderValue.js"
+import type * as JsonRpc from "./JsonRpc.js"
+import type { McpError } from "./McpError.js"
+import { headerMismatch } from "./McpError.js"
+
+/**
+ * What a transport must refuse before it reads a body: rows 1 to 3 of the table
+ * for HTTP. The status to answer, or nothing when the body is to be read; 405
+ * goes with `Allow: POST`.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const door = (verb: string, contentType: string | undefined): 405 | 415 | undefined => {
+  if (verb !== "POST") return 405
+  const end = contentType?.indexOf(";") ?? -1
+  const mediaType = end === -1 ? contentType : contentType?.slice(0, end)
+  return mediaType?.trim().toLowerCase() === "application/json" ? undefined : 415
+}
+
+/** Which parameter the header `Mcp-Name` repeats. */
+const named: ReadonlyMap<string, string> = new Map([
+  ["tools/call", "name"],
+  ["prompts/get", "name"],
+  ["resources/read", "uri"]
+])
+
+/**
+ * Compares the headers that repeat parts of the body of a stateless request:
+ * `Mcp-Method` for all, `Mcp-Name` where something is named. The first that is
+ * missing, unreadable or different; `None` when they agree.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const mismatch = (
+  request: JsonRpc.Request,
+  headers: (name: string) => string | undefined
+): Option.Option<McpError> => {
+  const method = headers("mcp-method")
+  if (method === undefined) return Option.some(headerMismatch("the header Mcp-Method is missing"))
+  if (HeaderValue.trim(method) !== request.method) {
+    return Option.some(headerMismatch("Mcp-Method differs from the method in the body"))
+  }
+  const key = named.get(request.method)
+  if (key === undefined) return Option.none()
+  const name = headers("mcp-name")
+  if (name === undefined) return Option.some(headerMismatch("the header Mcp-Name is missing"))
+  const decoded = HeaderValue.decode(name)
+  if (Option.isNone(decoded)) return Option.some(headerMismatch("the header Mcp-Name cannot be decoded"))
+  return decoded.value === request.params[key]
+    ? Option.none()
+    : Option.some(headerMismatch(`Mcp-Name differs from params.${key} in the body`))
+}
