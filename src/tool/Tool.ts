@@ -335,6 +335,18 @@ export const wrap = <T extends Any, E, R, E2, R2>(
 ): ToolHandler<T, E2, R2> => makeHandler(self.tool, (input) => around(self.run(input), input))
 
 const validName = /^[A-Za-z0-9_.-]{1,64}$/u
+const asking: ReadonlySet<string> = new Set([
+  "get",
+  "fetch",
+  "query",
+  "read",
+  "load",
+  "retrieve",
+  "search",
+  "find",
+  "list",
+  "lookup"
+])
 const vague: ReadonlySet<string> = new Set([
   "data",
   "info",
@@ -375,9 +387,10 @@ export const checkName = (name: string): string | undefined =>
  */
 export const lint = (tool: Any): ReadonlyArray<string> => {
   const words = tool.name.split(/[_.-]+|(?<=[a-z])(?=[A-Z])/u).map((word) => word.toLowerCase())
+  const [first] = words
   const last = words[words.length - 1]
   return [
-    ...(last !== undefined && words.length <= 3 && vague.has(last)
+    ...(first !== undefined && last !== undefined && words.length <= 3 && asking.has(first) && vague.has(last)
       ? [`tool "${tool.name}": the name is vague; say what is returned, for example search_relevant_market_intel`]
       : []),
     ...(tool.description.trim().length < 20
