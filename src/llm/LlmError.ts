@@ -1,0 +1,105 @@
+/**
+ * Why a model gave no answer. The reason's tag is the decision: whether the
+ * same provider may be asked again, and whether the next one should be.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import * as Chat from "./Chat.js"
+
+/**
+ * What went wrong, in the words a chain decides by:
+ *
+ * - `RateLimited`: too many requests; the next provider at once, this one after `retryAfter`.
+ * - `QuotaExhausted`: the account has no credit or budget left.
+ * - `AuthRejected`: the key is wrong or may not do this.
+ * - `ModelUnavailable`: no such model or address, or not from here.
+ * - `ContextTooLong`: the request is larger than the model's window.
+ * - `ContentBlocked`: the provider's rules forbid the request or the answer; asking another is a decision of the caller.
+ * - `RequestRejected`: the request itself is wrong.
+ * - `Transient`: the provider or the way to it broke down.
+ * - `TimedOut`: no answer within the time given.
+ * - `Malformed`: an answer that cannot be read.
+ * - `Degraded`: a readable answer that is no use: empty, cut off, declined, not the JSON asked for.
+ * - `Unsupported`: this model cannot do what was asked at all.
+ * - `Exhausted`: every model of a chain failed.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Reason = Schema.Literal(
+  "RateLimited",
+  "QuotaExhausted",
+  "AuthRejected",
+  "ModelUnavailable",
+  "ContextTooLong",
+  "ContentBlocked",
+  "RequestRejected",
+  "Transient",
+  "TimedOut",
+  "Malformed",
+  "Degraded",
+  "Unsupported",
+  "Exhausted"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Reason = typeof Reason.Type
+
+const retryable: ReadonlySet<string> = new Set<Reason>(["RateLimited", "Transient", "TimedOut", "Malformed"])
+const final: ReadonlySet<Reason> = new Set<Reason>(["ContentBlocked", "RequestRejected", "Exhausted"])
+
+/**
+ * `description` is for operators and holds no vendor body, key or prompt.
+ * `attempts` is the trail of tries, when more than one model was asked.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LlmError extends Schema.TaggedError<LlmError>("causeway/Llm/LlmError")("LlmError", {
+  reason: Reason,
+  provider: Schema.String,
+  description: Schema.String,
+  status: Schema.optionalWith(Schema.Number, { exact: true }),
+  retryAfterMs: Schema.optionalWith(Schema.NonNegative, { exact: true }),
+  attempts: Schema.optionalWith(Schema.Array(Chat.Attempt), { exact: true }),
+  cause: Schema.optionalWith(Schema.Defect, { exact: true })
+}) {
+  /** Whether the same call may succeed later; a chain's when that of any of its models may. */
+  get isRetryable(): boolean {
+    if (this.reason !== "Exhausted") return retryable.has(this.reason)
+    return this.attempts === undefined ||
+      this.attempts.some((attempt) => attempt.reason !== undefined && retryable.has(attempt.reason))
+  }
+  /** Whether another provider could do better. */
+  get shouldFailOver(): boolean {
+    return !final.has(this.reason)
+  }
+  get retryAfter(): Duration.Duration | undefined {
+    return this.retryAfterMs === undefined ? undefined : Duration.millis(this.retryAfterMs)
+  }
+  override get message() {
+    return `${this.provider}: ${this.description}`
+  }
+}
+
+/**
+ * The same error with another trail.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withAttempts = (self: LlmError, attempts: ReadonlyArray<Chat.Attempt>): LlmError =>
+  new LlmError({
+    reason: self.reason,
+    provider: self.provider,
+    description: self.description,
+    ...(self.status === undefined ? {} : { status: self.status }),
+    ...(self.retryAfterMs === undefined ? {} : { retryAfterMs: self.retryAfterMs }),
+    attempts,
+    ...(self.cause === undefined ? {} : { cause: self.cause })
+  })
