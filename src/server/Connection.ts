@@ -1,0 +1,154 @@
+/**
+ * One peer on a pipe: what it settled in its handshake, and which of its
+ * requests are being answered.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import type { Principal } from "../auth/Principal.js"
+import * as Dispatcher from "../protocol/Dispatcher.js"
+import * as JsonRpc from "../protocol/JsonRpc.js"
+import { invalidRequest } from "../protocol/McpError.js"
+import type { RequestId } from "../protocol/McpSchema.js"
+
+/**
+ * The peer's side of a connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  /** Takes one message as text; text that is not JSON is answered with a parse error. */
+  readonly receiveText: (text: string) => void
+  /** Takes one message, parsed. */
+  readonly receive: (message: unknown) => void
+  /** Succeeds when no request of this peer is being answered. */
+  readonly idle: Effect.Effect<void>
+}
+
+/**
+ * Whom the connection serves.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Peer {
+  readonly caller: Principal
+  /** Takes one encoded message without a line end; must not throw. */
+  readonly send: (json: string) => void
+}
+
+/** Deeper nesting than this is refused before it is parsed. */
+const maxDepth = 128
+
+/** A string id and a number id never meet: `1` is not `"1"`. */
+const keyOf = (id: RequestId): string => (typeof id === "number" ? `n${id}` : `s${id}`)
+
+/**
+ * Opens a connection. When the scope closes, requests in flight are interrupted
+ * and nothing more is sent.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  dispatcher: Dispatcher.Dispatcher<Principal>,
+  peer: Peer
+): Effect.Effect<Connection, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const runtime = yield* Effect.runtime()
+    const fork = Runtime.runFork(runtime)
+    const inFlight = new Map<string, Fiber.RuntimeFiber<unknown, unknown>>()
+    const waiting = new Set<() => void>()
+    let handshake: Dispatcher.Handshake | undefined
+    let isOpen = true
+    let unnamed = 0
+
+    const send = (json: string | undefined): void => {
+      if (isOpen && json !== undefined) peer.send(json)
+    }
+
+    const settle = (key: string): void => {
+      inFlight.delete(key)
+      if (inFlight.size === 0) {
+        for (const resume of waiting) resume()
+        waiting.clear()
+      }
+    }
+
+    const run = (key: string, exchange: Dispatcher.Exchange, quiet: { value: boolean }): void => {
+      const fiber = fork(exchange.reply)
+      const answer = (exit: Exit.Exit<Dispatcher.Reply>): void => {
+        settle(key)
+        quiet.value = true
+        if (Exit.isSuccess(exit)) send(exit.value.body)
+      }
+      inFlight.set(key, fiber)
+      const exit = fiber.unsafePoll()
+      if (exit !== null) answer(exit)
+      else fiber.addObserver(answer)
+    }
+
+    const receive = (message: unknown): void => {
+      if (!isOpen) return
+      const quiet = { value: false }
+      const exchange = dispatcher.line(message, handshake, {
+        caller: peer.caller,
+        notify: (json) => {
+          if (!quiet.value) send(json)
+        }
+      })
+      if (exchange.handshake !== undefined) handshake = exchange.handshake
+      if (exchange.cancels !== undefined) {
+        const fiber = inFlight.get(keyOf(exchange.cancels))
+        if (fiber !== undefined) fork(Fiber.interruptFork(fiber))
+      }
+      const key = exchange.id === undefined ? `u${unnamed++}` : keyOf(exchange.id)
+      if (inFlight.has(key)) {
+        return send(
+          JsonRpc.error(exchange.id, invalidRequest("This id belongs to a request that is still being answered"))
+        )
+      }
+      if (Exit.isExit(exchange.reply)) {
+        // The guard forgets what the effect succeeds with.
+        const exit = exchange.reply as Exit.Exit<Dispatcher.Reply>
+        if (Exit.isSuccess(exit)) send(exit.value.body)
+        return
+      }
+      run(key, exchange, quiet)
+    }
+
+    const receiveText = (text: string): void => {
+      if (JsonRpc.depthOf(text, maxDepth) > maxDepth) return send(Dispatcher.tooDeep.body)
+      let message: unknown
+      try {
+        message = JSON.parse(text)
+      } catch {
+        return send(dispatcher.unparsable.body)
+      }
+      receive(message)
+    }
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        isOpen = false
+        // A copy: the iterator would be spent before the fibers are waited for.
+        return Fiber.interruptAll([...inFlight.values()])
+      })
+    )
+
+    return {
+      receive,
+      receiveText,
+      idle: Effect.async<void>((resume) => {
+        const done = () => resume(Effect.void)
+        if (inFlight.size === 0) return done()
+        waiting.add(done)
+        return Effect.sync(() => waiting.delete(done))
+      })
+    }
+  })
