@@ -1,0 +1,201 @@
+/**
+ * Keeps what each user did of late in Redis, where several instances share it.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Redis } from "ioredis"
+import * as RedisAddress from "./internal/redisAddress.js"
+import * as RedisConnection from "./internal/redisConnection.js"
+import * as SessionStore from "./SessionStore.js"
+
+/**
+ * Where Redis is, and how the store uses it.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options {
+  /** `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
+  readonly url: Redacted.Redacted<string>
+  /** Goes before the URL's own. */
+  readonly username?: string | undefined
+  /** Goes before the URL's own. */
+  readonly password?: Redacted.Redacted<string> | undefined
+  /** Without braces; `causeway:session:` unless given. */
+  readonly keyPrefix?: string | undefined
+  readonly retention?: SessionStore.Retention | undefined
+  /** The time Redis has to answer a command; one second unless given. */
+  readonly commandTimeout?: Duration.DurationInput | undefined
+  /** The time one attempt to connect may take; two seconds unless given. */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Events stand newest first in a list, each as its id, a line feed and the whole;
+ * their ids stand in a set beside it. Redis may evict one of the two without the
+ * other, so a set that does not fit its list is made anew.
+ */
+const append = `
+local events, ids = KEYS[1], KEYS[2]
+local id, entry, cap, lifetime = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local function idOf(e) return string.match(e, '^[^\\n]*') end
+if redis.call('SCARD', ids) ~= redis.call('LLEN', events) then
+  redis.call('DEL', ids)
+  for _, e in ipairs(redis.call('LRANGE', events, 0, -1)) do redis.call('SADD', ids, idOf(e)) end
+end
+local added = redis.call('SADD', ids, id)
+if added == 1 then
+  redis.call('LPUSH', events, entry)
+  for _ = cap + 1, redis.call('LLEN', events) do
+    redis.call('SREM', ids, idOf(redis.call('RPOP', events)))
+  end
+end
+for _, key in ipairs(KEYS) do
+  if lifetime == '0' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, lifetime) end
+end
+return added
+`
+
+/** What the script adds to the client, which the driver's type cannot know. */
+interface Scripted extends Redis {
+  readonly appendSessionEvent: (
+    events: string,
+    ids: string,
+    id: string,
+    entry: string,
+    maxEvents: number,
+    lifetime: string
+  ) => Promise<number>
+}
+
+const encode = ({ eventId, occurredAt, text, type }: SessionStore.SessionEvent): readonly [string, string] => {
+  // As JSON an id has no line feed and no half of a surrogate pair, both of which would blur it with others.
+  const id = JSON.stringify(eventId)
+  return [id, `${id}\n${JSON.stringify({ eventId, type, text, occurredAt })}`]
+}
+
+const isEvent = Schema.is(SessionStore.SessionEvent)
+
+const parseJson = Option.liftThrowable((text: string): unknown => JSON.parse(text))
+
+/** An entry that is no event was not written by this store: it is passed over and left alone. */
+const decode = (entries: ReadonlyArray<string>): ReadonlyArray<SessionStore.SessionEvent> =>
+  entries.flatMap((entry) =>
+    parseJson(entry.slice(entry.indexOf("\n") + 1)).pipe(Option.filter(isEvent), Option.toArray)
+  )
+
+/** Letters, digits and a few marks stay; every other character becomes its number, so no two ids share a key. */
+const escape = (id: string): string => id.replace(/[^\w.@-]/gu, (char) => `%${char.codePointAt(0)?.toString(16)};`)
+
+/** What a timer takes: more would fire at once. */
+const timer = (duration: Duration.DurationInput): number =>
+  Math.min(Math.max(1, Math.ceil(Duration.toMillis(duration))), 2 ** 31 - 1)
+
+const settings = (options: Options): Either.Either<RedisConnection.Settings, string> => {
+  if (/[{}]/.test(options.keyPrefix ?? "")) return Either.left("the session store's key prefix must not have braces")
+  return Either.map(RedisAddress.parse(Redacted.value(options.url)), (address) => ({
+    address: {
+      ...address,
+      username: options.username ?? address.username,
+      password: options.password === undefined ? address.password : Redacted.value(options.password)
+    },
+    commandTimeout: timer(options.commandTimeout ?? "1 second"),
+    connectTimeout: timer(options.connectTimeout ?? "2 seconds"),
+    scripts: { appendSessionEvent: { lua: append, numberOfKeys: 2 } }
+  }))
+}
+
+/**
+ * Makes the store on one connection of its own, which ends with the scope.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<Context.Tag.Service<SessionStore.SessionStore>, SessionStore.SessionStoreError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const connection = yield* settings(options).pipe(
+      Either.mapLeft((description) => new SessionStore.Misconfigured({ description })),
+      Effect.flatMap(RedisConnection.make),
+      Effect.mapError((reason) => new SessionStore.SessionStoreError({ method: "open", reason }))
+    )
+    const { maxEvents, timeToLive } = SessionStore.resolveRetention(options.retention)
+    const lifetime = Duration.isFinite(timeToLive)
+      ? String(Math.min(Math.ceil(Duration.toMillis(timeToLive)), Number.MAX_SAFE_INTEGER))
+      : "0"
+    const prefix = options.keyPrefix ?? "causeway:session:"
+
+    // The braces keep both keys of a user on one node of a cluster, as the script needs.
+    const keysOf = (user: SessionStore.User): readonly [string, string] => {
+      const key = `${prefix}{${escape(user.tenant)}:${escape(user.userId)}}`
+      return [`${key}:events`, `${key}:ids`]
+    }
+
+    const run = <A>(
+      method: SessionStore.SessionStoreError["method"],
+      command: (redis: Redis) => Promise<A>
+    ): Effect.Effect<A, SessionStore.SessionStoreError> =>
+      Effect.mapError(connection.use(command), (reason) => new SessionStore.SessionStoreError({ method, reason }))
+
+    return {
+      append: Effect.fn("SessionStore.append")((user, event) =>
+        Effect.map(
+          // The connection was given this script by name.
+          run("append", (redis) =>
+            (redis as Scripted).appendSessionEvent(...keysOf(user), ...encode(event), maxEvents, lifetime)),
+          (added) =>
+            added === 1 ? "recorded" as const : "duplicate" as const
+        )
+      ),
+      history: Effect.fn("SessionStore.history")((user, options) => {
+        // Which events are recent enough is known only after reading them.
+        const count = options?.since === undefined ? Math.min(options?.limit ?? maxEvents, maxEvents) : maxEvents
+        return count < 1
+          ? Effect.succeed([])
+          : Effect.map(
+            run("history", (redis) => redis.lrange(keysOf(user)[0], 0, Math.ceil(count) - 1)),
+            (entries) => SessionStore.select(decode(entries), options)
+          )
+      }),
+      forget: Effect.fn("SessionStore.forget")((user) =>
+        Effect.asVoid(run("forget", (redis) => redis.del(...keysOf(user))))
+      ),
+      ping: Effect.asVoid(run("ping", (redis) => redis.ping()))
+    }
+  })
+
+/**
+ * The store in Redis. It builds at once, also while Redis is away: calls then
+ * fail as `Unavailable`, and work again when Redis is back. A URL that cannot be
+ * read fails here, as `Misconfigured`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<SessionStore.SessionStore, SessionStore.SessionStoreError> =>
+  Layer.scoped(SessionStore.SessionStore, make(options))
+
+/**
+ * The store in Redis, with its settings read from `Config`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options>
+): Layer.Layer<SessionStore.SessionStore, SessionStore.SessionStoreError | ConfigError.ConfigError> =>
+  Layer.scoped(SessionStore.SessionStore, Effect.flatMap(Config.unwrap(options), make))
