@@ -1,0 +1,155 @@
+/**
+ * Indexes a folder or a file: `npm run ingest -- PATH [--tenant T] [--data-dir D]`,
+ * or through a running server with `--server URL`.
+ */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { parseArgs } from "node:util"
+import * as Progress from "./ingest/progress.js"
+import * as Remote from "./ingest/remote.js"
+import * as Run from "./ingest/run.js"
+import { Stores } from "./layers.js"
+
+const usage = `Indexes Markdown, text and JSONL files.
+
+  npm run ingest -- PATH [--tenant NAME] [--data-dir FOLDER]
+  npm run ingest -- PATH --server URL
+
+  PATH        a folder, or one .md, .txt or .jsonl file
+  --tenant    whose documents they are; "default" unless given
+  --data-dir  where the embedded database keeps its files; DATA_DIR, else .causeway
+  --server    send the documents to this MCP server, for example http://127.0.0.1:3333/mcp;
+              MCP_TOKEN, when set, is sent as a bearer token
+
+A JSONL line is { "id", "text", "title"?, "uri"?, "publishedAt"?, "metadata"? }. Documents that are
+indexed already are left as they are, so running it again continues where it was stopped.
+`
+
+const localServer = "http://127.0.0.1:3333/mcp"
+
+const print = (text: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(text))
+
+interface Arguments {
+  readonly path: string
+  readonly tenant: string
+  readonly dataDir: string | undefined
+  readonly server: string | undefined
+}
+
+const readArguments = (): Arguments | string => {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: {
+        tenant: { type: "string" },
+        "data-dir": { type: "string" },
+        server: { type: "string" },
+        help: { type: "boolean", short: "h" }
+      }
+    })
+    const [path, ...rest] = positionals
+    if (values.help === true) return usage
+    if (path === undefined || rest.length > 0) return `Give exactly one PATH.\n\n${usage}`
+    if (values.server !== undefined && (values.tenant !== undefined || values["data-dir"] !== undefined)) {
+      return "With --server the server decides the tenant and the store: leave --tenant and --data-dir out.\n"
+    }
+    return { path, tenant: values.tenant ?? "default", dataDir: values["data-dir"], server: values.server }
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\n\n${usage}`
+  }
+}
+
+/** Completes at the first Ctrl-C; the second then ends the process in the usual way. */
+const interrupted = Effect.async<void>((resume) => {
+  const stop = () => {
+    process.removeListener("SIGINT", stop)
+    process.removeListener("SIGTERM", stop)
+    process.stderr.write("\nStopping after the batch in flight; press Ctrl-C again to stop at once.\n")
+    resume(Effect.void)
+  }
+  process.on("SIGINT", stop)
+  process.on("SIGTERM", stop)
+  return Effect.sync(() => {
+    process.removeListener("SIGINT", stop)
+    process.removeListener("SIGTERM", stop)
+  })
+})
+
+const plural = (count: number, noun: string): string => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`
+
+const describe = (summary: Run.Summary): string => {
+  const unnamed = summary.refused - summary.refusals.length
+  return [
+    ...summary.refusals.map(({ reason, where }) => `refused  ${where}: ${reason}`),
+    ...(unnamed > 0 ? [`refused  ${plural(unnamed, "more item")}`] : []),
+    `${plural(summary.indexed, "document")} indexed, ${summary.unchanged.toLocaleString("en")} unchanged, ` +
+    `${summary.refused.toLocaleString("en")} refused; ${plural(summary.passages, "passage")}`,
+    ...(summary.otherFiles > 0 ? [`${plural(summary.otherFiles, "file")} of another kind left out`] : []),
+    ...(summary.links > 0 ? [`${plural(summary.links, "symbolic link")} not followed`] : []),
+    ...(summary.isStopped ? ["Stopped before the end; run it again to continue."] : [])
+  ].map((line) => `${line}\n`).join("")
+}
+
+/** 0 when something is in the index, 1 when nothing could be read, 130 when it was stopped. */
+const exitCode = (summary: Run.Summary): number => {
+  if (summary.isStopped) return 130
+  return summary.indexed + summary.unchanged > 0 ? 0 : 1
+}
+
+const explain = (error: unknown): string => {
+  const message = error instanceof Error ? error.message : String(error)
+  const isHeld = /is in use by process|is being opened by another process/.test(message)
+  return isHeld
+    ? `${message}\nIf that is a running server, send the documents to it: --server ${localServer}\n`
+    : `${message}\n`
+}
+
+/** Starts the clock when the store is open, so that opening it does not count as slow reading. */
+const options = Effect.map(
+  Progress.make({ isTerminal: process.stderr.isTTY === true, write: (text) => process.stderr.write(text) }),
+  (progress) => ({ progress, stop: interrupted })
+)
+
+const toServer = (server: string, path: string) =>
+  Effect.gen(function*() {
+    const write = yield* Remote.connect(server, process.env["MCP_TOKEN"])
+    return yield* Run.ingestWith(write, path, yield* options)
+  }).pipe(Effect.scoped)
+
+const toStore = ({ dataDir, path, tenant }: Arguments) => {
+  const settings = ConfigProvider.orElse(
+    ConfigProvider.fromMap(new Map(dataDir === undefined ? [] : [["DATA_DIR", dataDir]])),
+    () => ConfigProvider.fromEnv()
+  )
+  return Effect.flatMap(options, (all) => Run.ingest(path, { ...all, tenant })).pipe(
+    Effect.provide(Stores),
+    Effect.withConfigProvider(settings)
+  )
+}
+
+const ingest = (given: Arguments) =>
+  Effect.gen(function*() {
+    if (given.server !== undefined) return yield* toServer(given.server, given.path)
+    yield* print("Opening the document store.\n")
+    return yield* toStore(given)
+  }).pipe(Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger))))
+
+const given = readArguments()
+
+if (typeof given === "string") {
+  process.stderr.write(given)
+  process.exitCode = given === usage ? 0 : 2
+} else {
+  const exit = await Effect.runPromiseExit(
+    Effect.matchEffect(ingest(given), {
+      onFailure: (error) => Effect.as(print(explain(error)), 1),
+      onSuccess: (summary) => Effect.as(print(describe(summary)), exitCode(summary))
+    })
+  )
+  process.exitCode = Exit.isSuccess(exit) ? exit.value : 1
+  if (Exit.isFailure(exit)) process.stderr.write(`This is a bug:\n${String(exit.cause)}\n`)
+}
