@@ -1,0 +1,34 @@
+/**
+ * Reads dates alike everywhere: ISO 8601, UTC unless it says otherwise.
+ *
+ * @since 0.1.0
+ */
+
+const shape = /^\d{4}(?:-\d{2}(?:-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?$/i
+
+/** Postgres knows no year 0, and five-digit years are no ISO 8601 that others read. */
+const earliest = Date.parse("0001-01-01T00:00:00Z")
+const latest = Date.parse("9999-12-31T23:59:59.999Z")
+
+/**
+ * Epoch milliseconds of an ISO 8601 date or date-time between the years 1 and
+ * 9999; `undefined` when it is none. A time without a zone is UTC.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const millis = (text: string): number | undefined => {
+  const match = shape.exec(text)
+  if (match === null) return undefined
+  const value = Date.parse(text.length > 10 && match[1] === undefined ? `${text}Z` : text)
+  return value >= earliest && value <= latest ? value : undefined
+}
+
+/**
+ * The one form in which moments are stored and returned:
+ * `2026-11-22T09:00:00.000Z`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const iso = (epochMillis: number): string => new Date(epochMillis).toISOString()

@@ -1,0 +1,279 @@
+/**
+ * What the store on Postgres writes: documents with their passages, vectors and
+ * postings, and their removal.
+ *
+ * Every function here runs in a transaction. `lock` comes first and the tally
+ * of the tenant last, so that writers wait for one another in one order and
+ * never in a circle.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import * as Chunker from "../Chunker.js"
+import type { Document } from "../Document.js"
+import * as Tokenizer from "../Tokenizer.js"
+import * as InvertedIndex from "./InvertedIndex.js"
+import * as Moment from "./Moment.js"
+import * as PgArray from "./PgArray.js"
+
+/**
+ * A document made ready to be written.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Entry {
+  readonly document: Document
+  readonly contentHash: string
+  readonly passages: ReadonlyArray<{
+    readonly position: number
+    readonly text: string
+    readonly vector: Float32Array
+  }>
+}
+
+/**
+ * What is stored of a document.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stored {
+  readonly id: string
+  readonly hash: string
+  readonly passages: number
+}
+
+type Written<A> = Effect.Effect<A, SqlError, SqlClient.SqlClient>
+
+/** One statement carries at most this many passages, some hundred times as many postings. */
+const slice = 256
+
+/** How many passages a tenant gained or lost, and how many tokens they hold. */
+interface Tally {
+  readonly passages: number
+  readonly tokens: number
+}
+
+/**
+ * The tenant's number, if it ever had a document.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const findTenant = (name: string): Written<number | undefined> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const [found] = yield* sql<{ readonly id: number }>`select id from causeway_tenants where name = ${name}`
+    return found?.id
+  })
+
+/**
+ * The tenant's number, given at its first document.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const tenantOf = (name: string): Written<number> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const found = yield* findTenant(name)
+    if (found !== undefined) return found
+    yield* sql`insert into causeway_tenants (name) values (${name}) on conflict do nothing`
+    return (yield* findTenant(name)) ?? 0
+  })
+
+/**
+ * Keeps other writers from these documents, stored or not, until the
+ * transaction ends.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const lock = (tenant: number, ids: ReadonlyArray<string>): Written<void> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`
+      select pg_advisory_xact_lock(key) from (
+        select distinct hashtextextended(id, ${tenant}) as key from unnest(${PgArray.text(ids)}::text[]) as given(id)
+        order by key
+      ) as keys`
+  })
+
+/**
+ * What is stored of these documents.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const stored = (tenant: number, ids: ReadonlyArray<string>): Written<ReadonlyMap<string, Stored>> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<Stored>`
+      select id, content_hash as hash, passages from causeway_documents
+      where tenant = ${tenant} and id = any(${PgArray.text(ids)}::text[])`
+    return new Map(rows.map((row) => [row.id, row]))
+  })
+
+/**
+ * Deletes locked documents and all that belongs to them.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const erase = (tenant: number, ids: ReadonlyArray<string>): Written<Tally> =>
+  Effect.gen(function*() {
+    if (ids.length === 0) return { passages: 0, tokens: 0 }
+    const sql = yield* SqlClient.SqlClient
+    const given = PgArray.text(ids)
+    const old = yield* sql<
+      { readonly id: string; readonly title: string; readonly text: string; readonly tokens: number }
+    >`
+      select passage.id::text as id, document.title, passage.text, passage.tokens
+      from causeway_documents as document
+      join causeway_passages as passage on passage.tenant = document.tenant and passage.document = document.id
+      where document.tenant = ${tenant} and document.id = any(${given}::text[])`
+    for (let at = 0; at < old.length; at += slice) {
+      const terms: Array<string> = []
+      const passages: Array<string> = []
+      for (const { id, text, title } of old.slice(at, at + slice)) {
+        for (const term of new Set(Tokenizer.tokens(Chunker.embedded(title, text)))) {
+          terms.push(term)
+          passages.push(id)
+        }
+      }
+      yield* sql`
+        delete from causeway_postings as posting
+        using unnest(${PgArray.text(terms)}::text[], ${PgArray.text(passages)}::bigint[]) as gone(term, passage)
+        where posting.tenant = ${tenant} and posting.term = gone.term and posting.passage = gone.passage`
+    }
+    const gone = PgArray.text(old.map(({ id }) => id))
+    yield* sql`delete from causeway_vectors where tenant = ${tenant} and passage = any(${gone}::bigint[])`
+    yield* sql`delete from causeway_passages where id = any(${gone}::bigint[]) and tenant = ${tenant}`
+    yield* sql`delete from causeway_documents where tenant = ${tenant} and id = any(${given}::text[])`
+    return { passages: -old.length, tokens: -old.reduce((sum, { tokens }) => sum + tokens, 0) }
+  })
+
+interface Row {
+  readonly document: string
+  readonly position: number
+  readonly text: string
+  readonly vector: Float32Array
+  readonly tokens: ReadonlyArray<string>
+}
+
+const insertPassages = (
+  tenant: number,
+  rows: ReadonlyArray<Row>,
+  vectors: { readonly hasVector: boolean; readonly dimensions: number }
+): Written<void> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const inserted = yield* sql<{ readonly id: string; readonly document: string; readonly position: number }>`
+      insert into causeway_passages (tenant, document, position, text, tokens)
+      select ${tenant}::int, given.* from unnest(
+        ${PgArray.text(rows.map((row) => row.document))}::text[], ${
+      PgArray.text(rows.map((row) => row.position))
+    }::int[],
+        ${PgArray.text(rows.map((row) => row.text))}::text[], ${
+      PgArray.text(rows.map((row) => row.tokens.length))
+    }::int[]
+      ) as given
+      returning id::text as id, document, position`
+    const ids = new Map(inserted.map((row) => [`${row.position} ${row.document}`, row.id]))
+    const idOf = (row: Row): string => ids.get(`${row.position} ${row.document}`) ?? ""
+    const { dimensions } = vectors
+    yield* sql`
+      insert into causeway_vectors (tenant, passage, embedding)
+      select ${tenant}::int, given.passage,
+        (${PgArray.floats(rows.map((row) => row.vector))}::float4[])[
+          (given.n - 1) * ${dimensions}::int + 1 : given.n * ${dimensions}::int
+        ]${sql.literal(vectors.hasVector ? "::vector" : "")}
+      from unnest(${PgArray.text(rows.map(idOf))}::bigint[]) with ordinality as given(passage, n)`
+    const terms: Array<string> = []
+    const passages: Array<string> = []
+    const frequencies: Array<number> = []
+    const lengths: Array<number> = []
+    for (const row of rows) {
+      for (const [term, frequency] of InvertedIndex.frequencies(row.tokens)) {
+        terms.push(term)
+        passages.push(idOf(row))
+        frequencies.push(frequency)
+        lengths.push(row.tokens.length)
+      }
+    }
+    yield* sql`
+      insert into causeway_postings (tenant, term, passage, frequency, length)
+      select ${tenant}::int, given.* from unnest(
+        ${PgArray.text(terms)}::text[], ${PgArray.text(passages)}::bigint[],
+        ${PgArray.text(frequencies)}::int[], ${PgArray.text(lengths)}::int[]
+      ) as given`
+  })
+
+/**
+ * Writes locked documents, none of which is stored.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const insert = (tenant: number, entries: ReadonlyArray<Entry>, options: {
+  readonly embedderId: string
+  readonly dimensions: number
+  readonly hasVector: boolean
+  /** Epoch milliseconds. */
+  readonly now: number
+}): Written<Tally> =>
+  Effect.gen(function*() {
+    if (entries.length === 0) return { passages: 0, tokens: 0 }
+    const sql = yield* SqlClient.SqlClient
+    const published = ({ document: { publishedAt } }: Entry): string | undefined => {
+      const millis = publishedAt === undefined ? undefined : Moment.millis(publishedAt)
+      return millis === undefined ? undefined : Moment.iso(millis)
+    }
+    yield* sql`
+      insert into causeway_documents
+        (tenant, embedder, dimensions, indexed_at, id, title, uri, published_at, metadata, content_hash, passages)
+      select ${tenant}::int, ${options.embedderId}, ${options.dimensions}::int, ${
+      Moment.iso(options.now)
+    }::timestamptz, given.*
+      from unnest(
+        ${PgArray.text(entries.map(({ document }) => document.id))}::text[],
+        ${PgArray.text(entries.map(({ document }) => document.title ?? ""))}::text[],
+        ${PgArray.text(entries.map(({ document }) => document.uri))}::text[],
+        ${PgArray.text(entries.map(published))}::timestamptz[],
+        ${PgArray.text(entries.map(({ document }) => JSON.stringify(document.metadata ?? {})))}::jsonb[],
+        ${PgArray.text(entries.map(({ contentHash }) => contentHash))}::text[],
+        ${PgArray.text(entries.map(({ passages }) => passages.length))}::int[]
+      ) as given`
+    const rows = entries.flatMap(({ document, passages }) =>
+      passages.map((passage): Row => ({
+        ...passage,
+        document: document.id,
+        tokens: Tokenizer.tokens(Chunker.embedded(document.title, passage.text))
+      }))
+    )
+    for (let at = 0; at < rows.length; at += slice) {
+      yield* insertPassages(tenant, rows.slice(at, at + slice), options)
+    }
+    return { passages: rows.length, tokens: rows.reduce((sum, { tokens }) => sum + tokens.length, 0) }
+  })
+
+/**
+ * Adds to what the tenant holds. The last statement of a transaction: the row
+ * is every writer's.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const tally = (tenant: number, changes: ReadonlyArray<Tally>): Written<void> =>
+  Effect.gen(function*() {
+    const passages = changes.reduce((sum, change) => sum + change.passages, 0)
+    const tokens = changes.reduce((sum, change) => sum + change.tokens, 0)
+    if (passages === 0 && tokens === 0) return
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`
+      update causeway_tenants set passages = passages + ${passages}::bigint, tokens = tokens + ${tokens}::bigint
+      where id = ${tenant}`
+  })

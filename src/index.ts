@@ -1,0 +1,420 @@
+/**
+ * The front door: every module that needs no optional dependency, by its name.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * A message in, a reply out: the protocol as a function of data and handlers.
+ *
+ * @since 0.1.0
+ */
+export * as Dispatcher from "./protocol/Dispatcher.js"
+
+/**
+ * The questions a server must be able to answer: the port between the protocol
+ * and everything above it.
+ *
+ * @since 0.1.0
+ */
+export * as Handlers from "./protocol/Handlers.js"
+
+/**
+ * The JSON Schema 2020-12 of an Effect Schema, in the plain form that MCP
+ * clients and model providers accept.
+ *
+ * @since 0.1.0
+ */
+export * as JsonSchema from "./protocol/JsonSchema.js"
+
+/**
+ * The protocol's own errors: the question was wrong, whatever the tool.
+ *
+ * @since 0.1.0
+ */
+export * as McpError from "./protocol/McpError.js"
+
+/**
+ * What MCP talks about, neutral to any revision: tools, resources, prompts,
+ * their requests and their results.
+ *
+ * @since 0.1.0
+ */
+export * as McpSchema from "./protocol/McpSchema.js"
+
+/**
+ * Who is asking: the identity, the tenant and the scopes that one request
+ * carries, whichever way they were proved.
+ *
+ * @since 0.1.0
+ */
+export * as Principal from "./auth/Principal.js"
+
+/**
+ * Named, bounded schedules that say when to try again.
+ *
+ * @since 0.1.0
+ */
+export * as Backoff from "./policy/Backoff.js"
+
+/**
+ * How long a call may take and whether it is tried again, as one plain value.
+ *
+ * @since 0.1.0
+ */
+export * as Policy from "./policy/Policy.js"
+
+/**
+ * Turns text into vectors, behind one contract that the embedded hash embedder
+ * and remote models both honour.
+ *
+ * @since 0.1.0
+ */
+export * as Embedder from "./embedding/Embedder.js"
+
+/**
+ * Vectors from spelling alone: words and their five-letter pieces, hashed into
+ * 384 dimensions. Needs no model, no network and no corpus.
+ *
+ * @since 0.1.0
+ */
+export * as HashEmbedder from "./embedding/HashEmbedder.js"
+
+/**
+ * Keeps what each user did of late, behind one contract that memory and Redis
+ * both honour.
+ *
+ * @since 0.1.0
+ */
+export * as SessionStore from "./session/SessionStore.js"
+
+/**
+ * What the server depends on, whether it answers, and since when.
+ *
+ * @since 0.1.0
+ */
+export * as Health from "./health/Health.js"
+
+/**
+ * The words of a conversation with a model: messages, the passages it may rely
+ * on, what came back and what it cost in tokens.
+ *
+ * @since 0.1.0
+ */
+export * as Chat from "./llm/Chat.js"
+
+/**
+ * Finds the JSON value in what a model wrote around it: a code fence, a
+ * sentence before or after, a byte order mark.
+ *
+ * @since 0.1.0
+ */
+export * as JsonText from "./llm/JsonText.js"
+
+/**
+ * Asks a language model, behind one contract that every provider and every
+ * chain of providers honours.
+ *
+ * @since 0.1.0
+ */
+export * as Llm from "./llm/Llm.js"
+
+/**
+ * Makes one model of several: the next is asked when one fails, and the trail
+ * of tries comes with the answer and with the error.
+ *
+ * @since 0.1.0
+ */
+export * as LlmChain from "./llm/LlmChain.js"
+
+/**
+ * Why a model gave no answer. The reason's tag is the decision: whether the
+ * same provider may be asked again, and whether the next one should be.
+ *
+ * @since 0.1.0
+ */
+export * as LlmError from "./llm/LlmError.js"
+
+/**
+ * Turns a request with passages into plain messages, and finds in an answer
+ * which passages it cites.
+ *
+ * @since 0.1.0
+ */
+export * as Prompt from "./llm/Prompt.js"
+
+/**
+ * Cuts a document into passages a search can find, and says which documents no
+ * store takes.
+ *
+ * @since 0.1.0
+ */
+export * as Chunker from "./document/Chunker.js"
+
+/**
+ * A document as it is handed in, and a passage as it is found.
+ *
+ * @since 0.1.0
+ */
+export * as Document from "./document/Document.js"
+
+/**
+ * Keeps passages and finds them by words and by meaning, behind one contract
+ * that memory and Postgres both honour.
+ *
+ * @since 0.1.0
+ */
+export * as DocumentStore from "./document/DocumentStore.js"
+
+/**
+ * A document store that is opened in the background, and again until it opens,
+ * so that a database that is down delays nobody but those who ask it.
+ *
+ * @since 0.1.0
+ */
+export * as LazyDocumentStore from "./document/LazyDocumentStore.js"
+
+/**
+ * Asks in words: embeds the question, searches, drops what says the same
+ * twice, weighs age, and says how sure each passage is.
+ *
+ * @since 0.1.0
+ */
+export * as Retriever from "./document/Retriever.js"
+
+/**
+ * Cuts text into the words a search compares: one rule for what is stored and
+ * for what is asked.
+ *
+ * @since 0.1.0
+ */
+export * as Tokenizer from "./document/Tokenizer.js"
+
+/**
+ * What each vendor's OpenAI-compatible endpoint really accepts, as data: one
+ * row per vendor, chosen by table and never by a call that fails.
+ *
+ * @since 0.1.0
+ */
+export * as Capabilities from "./provider/Capabilities.js"
+
+/**
+ * The model that needs no network and no key: it quotes the passages it is
+ * given, fills schemas from what a text says in so many words, and never adds
+ * anything of its own.
+ *
+ * @since 0.1.0
+ */
+export * as ExtractiveLlm from "./provider/ExtractiveLlm.js"
+
+/**
+ * Asks any model behind an OpenAI-compatible endpoint: Chat Completions as
+ * each vendor really speaks it, every failure classified once.
+ *
+ * @since 0.1.0
+ */
+export * as OpenAiCompatible from "./provider/OpenAiCompatible.js"
+
+/**
+ * Reads from the settings which models to ask and in which order, and makes
+ * one chain of them; with nothing set, the model that needs no network.
+ *
+ * @since 0.1.0
+ */
+export * as ProviderChain from "./provider/ProviderChain.js"
+
+/**
+ * The envelope of every answer: the data, how sure it is, where it came from
+ * and what was missing when it was made.
+ *
+ * @since 0.1.0
+ */
+export * as Evidence from "./tool/Evidence.js"
+
+/**
+ * What one tool is: its name, what it takes, what it answers, how it may fail
+ * and whether it is safe to repeat; and the handler that fulfils it.
+ *
+ * @since 0.1.0
+ */
+export * as Tool from "./tool/Tool.js"
+
+/**
+ * One call as a handler sees it: who asks, which request, by when, and where
+ * progress goes.
+ *
+ * @since 0.1.0
+ */
+export * as ToolCall from "./tool/ToolCall.js"
+
+/**
+ * A tool's schemas, compiled once: its JSON Schemas, the decoder of its
+ * arguments and the encoder of its answers and failures.
+ *
+ * @since 0.1.0
+ */
+export * as ToolCodec from "./tool/ToolCodec.js"
+
+/**
+ * Why a tool could not answer a right question, in words and codes the agent
+ * can act on.
+ *
+ * @since 0.1.0
+ */
+export * as ToolError from "./tool/ToolError.js"
+
+/**
+ * Puts a policy around a tool's handler.
+ *
+ * @since 0.1.0
+ */
+export * as Protect from "./middleware/Protect.js"
+
+/**
+ * The tools a server offers now: list them, find one, call one.
+ *
+ * @since 0.1.0
+ */
+export * as ToolRegistry from "./toolkit/ToolRegistry.js"
+
+/**
+ * A typed set of tools with their handlers.
+ *
+ * @since 0.1.0
+ */
+export * as Toolkit from "./toolkit/Toolkit.js"
+
+/**
+ * A ready-made tool that answers a market question from documents and the
+ * user's session history, with citations.
+ *
+ * @since 0.1.0
+ */
+export * as Answer from "./toolbox/Answer.js"
+
+/**
+ * A ready-made tool that puts a document into the index, from where searches
+ * find it at once.
+ *
+ * @since 0.1.0
+ */
+export * as IndexDocument from "./toolbox/IndexDocument.js"
+
+/**
+ * Checks JSON against a JSON Schema that came from outside, within bounds: no
+ * code is generated, nothing is fetched, and no schema can make it run for
+ * long.
+ *
+ * @since 0.1.0
+ */
+export * as JsonValidator from "./toolbox/JsonValidator.js"
+
+/**
+ * A ready-made tool that gives a user's recent events and what they say about
+ * the user's preferences.
+ *
+ * @since 0.1.0
+ */
+export * as PreferenceProfile from "./toolbox/PreferenceProfile.js"
+
+/**
+ * Derives from what a user did of late which topics, companies and forms of
+ * answer the user prefers.
+ *
+ * @since 0.1.0
+ */
+export * as Preferences from "./toolbox/Preferences.js"
+
+/**
+ * A ready-made tool that records what a user did, so that later answers can
+ * take it into account.
+ *
+ * @since 0.1.0
+ */
+export * as RecordEvent from "./toolbox/RecordEvent.js"
+
+/**
+ * Reads a JSON Schema off an instruction that lists its fields, without a
+ * model: "name, price (number), released (date), in stock (yes/no)".
+ *
+ * @since 0.1.0
+ */
+export * as SchemaDraft from "./toolbox/SchemaDraft.js"
+
+/**
+ * A ready-made tool that finds passages of market documents by words and by
+ * meaning.
+ *
+ * @since 0.1.0
+ */
+export * as SemanticSearch from "./toolbox/SemanticSearch.js"
+
+/**
+ * A ready-made tool that turns text into JSON that fits a schema, and an
+ * instruction into such a schema.
+ *
+ * @since 0.1.0
+ */
+export * as StructuredOutput from "./toolbox/StructuredOutput.js"
+
+/**
+ * One peer on a pipe: what it settled in its handshake, and which of its
+ * requests are being answered.
+ *
+ * @since 0.1.0
+ */
+export * as Connection from "./server/Connection.js"
+
+/**
+ * The opaque cursor of a paged list: where to go on, and in which list.
+ *
+ * @since 0.1.0
+ */
+export * as Cursor from "./server/Cursor.js"
+
+/**
+ * One MCP server: what is registered, joined to the protocol, ready for any
+ * transport.
+ *
+ * @since 0.1.0
+ */
+export * as McpServer from "./server/McpServer.js"
+
+/**
+ * Serves MCP over HTTP on a `node:http` server of its own, beside an optional
+ * `@effect/platform` application, and loses no answer when it stops.
+ *
+ * @since 0.1.0
+ */
+export * as HttpTransport from "./transport/HttpTransport.js"
+
+/**
+ * Why an HTTP transport did not start, each reason with the address it is
+ * about.
+ *
+ * @since 0.1.0
+ */
+export * as HttpTransportError from "./transport/HttpTransportError.js"
+
+/**
+ * A client in the same process that speaks to the server in real messages: for
+ * tests, and for programs that call their own tools.
+ *
+ * @since 0.1.0
+ */
+export * as MemoryTransport from "./transport/MemoryTransport.js"
+
+/**
+ * Serves one client over standard input and output: a message a line.
+ *
+ * @since 0.1.0
+ */
+export * as StdioTransport from "./transport/StdioTransport.js"
+
+/**
+ * What every transport is: a layer that serves an `McpServer` to whoever is at
+ * the other end, within bounds.
+ *
+ * @since 0.1.0
+ */
+export * as Transport from "./transport/Transport.js"

@@ -1,0 +1,29 @@
+/**
+ * What every document store must do, as effects that any test runner can run.
+ *
+ * A law opens tenants of its own, so one store instance serves all of them, at
+ * once or in turn, and a store that has been used before too.
+ *
+ * @since 0.1.0
+ */
+import * as IndexLaws from "./internal/IndexLaws.js"
+import type { Law as Law_ } from "./internal/Law.js"
+import * as SearchLaws from "./internal/SearchLaws.js"
+
+/**
+ * One promise of the contract. `name` finishes the sentence "it …"; `check`
+ * dies with an `AssertionError` when the store breaks it.
+ *
+ * @since 0.1.0
+ * @category testing
+ */
+export type Law = Law_
+
+/**
+ * All laws of `DocumentStore`. The `Embedder` must be the one the store was
+ * built with, and should be quick: use `Embedder.layerHash`.
+ *
+ * @since 0.1.0
+ * @category testing
+ */
+export const laws: ReadonlyArray<Law> = [...IndexLaws.laws, ...SearchLaws.laws]

@@ -1,0 +1,316 @@
+/**
+ * What a document store promises about finding: words, vectors, filters,
+ * limits and order.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import assert from "node:assert/strict"
+import type { Hit } from "../../document/DocumentStore.js"
+import type { Law } from "./Law.js"
+import { law, long, note } from "./Law.js"
+
+const zoo = [
+  note("fox", "The quick brown fox jumps over the lazy dog.", { metadata: { kind: "fable", year: 2020, real: false } }),
+  note("bond", "Bond yields rose after the central bank's decision.", {
+    metadata: { kind: "news", year: 2026, real: true }
+  }),
+  note("fund", "The fund bought bonds and sold shares.", { metadata: { kind: "news", year: 2025, real: true } }),
+  note("text", "A bond of another kind.", { metadata: { kind: "note", year: "2026", real: "true" } })
+]
+
+const sorted = (ids: ReadonlyArray<string>) => [...ids].sort()
+
+const brief = (hits: ReadonlyArray<Hit>) =>
+  hits.map(({ passage, score, signals }) => [passage.documentId, passage.position, score, signals])
+
+/**
+ * @since 0.1.0
+ * @category testing
+ */
+export const laws: ReadonlyArray<Law> = [
+  law("finds by a word, whatever its case, plural or possessive", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      for (const query of ["BONDS", "bond's", "Bond", "ｂｏｎｄ"]) {
+        assert.deepEqual(sorted(yield* ids(query)), ["bond", "fund", "text"])
+      }
+      assert.deepEqual(yield* ids("foxes yield"), yield* ids("yield foxes"))
+      assert.deepEqual(yield* ids("central"), ["bond"])
+    })),
+
+  law(
+    "finds any of the words and puts the passage with more of them first",
+    ({ ids, index }) =>
+      Effect.gen(function*() {
+        yield* index(...zoo)
+        const found = yield* ids("fund shares unicorn lazy")
+        assert.equal(found[0], "fund")
+        assert.deepEqual(sorted(found), ["fox", "fund"])
+      })
+  ),
+
+  law("finds words of the title in every passage", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(note("d", long("topic", 3), { title: "Wolverine census" }), note("e", "Unrelated."))
+      const found = yield* ids("wolverine")
+      assert.ok(found.length >= 2 && found.every((id) => id === "d"))
+    })),
+
+  law("weighs a rare word over a common one", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(
+        ...Array.from({ length: 20 }, (_, n) => note(`c${n}`, `A common report, number ${n}.`)),
+        note("rare", "A peculiar narwhal, number 20.")
+      )
+      assert.equal((yield* ids("common narwhal"))[0], "rare")
+    })),
+
+  law("finds numbers, percentages, tickers and filing names as written", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(
+        note("rate", "Inflation came to 3.5% in May."),
+        note("sum", "Costs of 1,234.5 million."),
+        note("tick", "We hold $AAPL."),
+        note("form", "See the 10-K for details."),
+        note("none", "Plain words: 3, 5, 10.")
+      )
+      assert.deepEqual(yield* ids("3.5%"), ["rate"])
+      assert.deepEqual(yield* ids("1234.5"), ["sum"])
+      assert.deepEqual(yield* ids("aapl"), ["tick"])
+      assert.deepEqual(yield* ids("10-k"), ["form"])
+      assert.deepEqual(yield* ids("10K"), ["form"])
+    })),
+
+  law("finds text in other scripts", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(
+        note("ja", "日本銀行は金利を引き上げた。"),
+        note("ru", "Центральный банк повысил ставку."),
+        note("de", "Der Café-Umsatz stieg."),
+        note("he", "הבנק המרכזי")
+      )
+      assert.deepEqual(yield* ids("金利"), ["ja"])
+      assert.deepEqual(yield* ids("БАНК"), ["ru"])
+      assert.deepEqual(yield* ids("cafe"), ["de"])
+      assert.deepEqual(yield* ids("המרכזי"), ["he"])
+    })),
+
+  law("finds by vector where no word is shared", ({ ids, index, vector }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      const exact = yield* vector("The fund bought bonds and sold shares.")
+      assert.equal((yield* ids("", { vector: exact }))[0], "fund")
+      assert.equal((yield* ids("unicorn", { vector: exact }))[0], "fund")
+    })),
+
+  law(
+    "reports a cosine of 1 for the passage whose vector was given, also when scaled",
+    ({ index, search, vector }) =>
+      Effect.gen(function*() {
+        yield* index(note("d", "Grain prices fell.", { title: "Harvest" }))
+        const exact = yield* vector("Harvest\nGrain prices fell.")
+        for (const scale of [1, 3]) {
+          const [hit] = yield* search("grain", { vector: exact.map((value) => value * scale) })
+          assert.ok(hit !== undefined && Math.abs(hit.signals.cosine - 1) < 1e-3, `cosine ${hit?.signals.cosine}`)
+        }
+      })
+  ),
+
+  law(
+    "reports the cosine also of passages that words alone brought",
+    ({ index, search, vector }) =>
+      Effect.gen(function*() {
+        yield* index(...zoo)
+        const hits = yield* search("bond", { vector: yield* vector("bond yields") })
+        const words = hits.filter((hit) => hit.signals.bm25 > 0)
+        assert.equal(words.length, 3)
+        assert.ok(words.every((hit) => hit.signals.cosine !== 0))
+      })
+  ),
+
+  law(
+    "searches by words alone without a vector, and for a zero vector",
+    ({ ids, index, search, vector }) =>
+      Effect.gen(function*() {
+        yield* index(...zoo)
+        const hits = yield* search("bond")
+        assert.ok(hits.length === 3 && hits.every((hit) => hit.signals.cosine === 0))
+        const zero = (yield* vector("x")).map(() => 0)
+        assert.deepEqual(yield* ids("bond", { vector: zero }), hits.map((hit) => hit.passage.documentId))
+        assert.deepEqual(yield* ids("", { vector: zero }), [])
+      })
+  ),
+
+  law("refuses a vector of other dimensions as incompatible", ({ index, search }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      const result = yield* Effect.either(search("bond", { vector: new Float32Array(7).fill(1) }))
+      assert.ok(Either.isLeft(result))
+      assert.equal(result.left.reason._tag, "Incompatible")
+      assert.equal(result.left.method, "search")
+      assert.equal(result.left.isRetryable, false)
+    })),
+
+  law(
+    "keeps scores and shares between 0 and 1, best first, with the best share at the best match",
+    ({ index, search, vector }) =>
+      Effect.gen(function*() {
+        yield* index(...zoo, ...Array.from({ length: 30 }, (_, n) => note(`n${n}`, `Bond note ${n} on yields.`)))
+        const hits = yield* search("bond yields decision", { vector: yield* vector("bond yields decision"), limit: 30 })
+        assert.equal(hits.length, 30)
+        for (const [n, { score, signals }] of hits.entries()) {
+          assert.ok(score >= 0 && score <= 1 && score <= (hits[n - 1]?.score ?? 1))
+          assert.ok(signals.bm25 >= 0 && signals.bm25Share >= 0 && signals.bm25Share <= 1)
+          assert.ok(signals.cosine >= -1.0001 && signals.cosine <= 1.0001)
+        }
+        assert.equal(hits[0]?.passage.documentId, "bond")
+      })
+  ),
+
+  law("lowers the share of a passage that lacks words of the query", ({ index, search }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      const share = (hits: ReadonlyArray<Hit>) => hits[0]?.signals.bm25Share ?? 0
+      assert.ok(share(yield* search("central bank decision")) > 2 * share(yield* search("central walrus igloo tundra")))
+    })),
+
+  law("finds nothing for an empty query, stop words or punctuation", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      for (const query of ["", "   ", "the of and", "?!…", "\0", "' \" ; --", "\ud83d"]) {
+        assert.deepEqual(yield* ids(query), [], JSON.stringify(query))
+      }
+    })),
+
+  law("takes a hostile query for words", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      for (
+        const query of [
+          "central'; drop table documents; --",
+          "central & | ! ( ) :* <-> \\",
+          "central\0",
+          "central \ud83d",
+          "__proto__ constructor central hasOwnProperty",
+          "🦜 central 🏝️",
+          "%central% _ $1 ${x}"
+        ]
+      ) assert.deepEqual(yield* ids(query), ["bond"], query)
+    })),
+
+  law("answers a query of ten thousand words and one of a megabyte", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      const filler = Array.from({ length: 10_000 }, (_, n) => `filler${n}`).join(" ")
+      assert.deepEqual(yield* ids(`central ${filler}`), ["bond"])
+      assert.deepEqual(yield* ids(`central ${"a".repeat(1_000_000)}`), ["bond"])
+    })),
+
+  law("respects the limit, and makes one out of range fit 1 to 100", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...Array.from({ length: 120 }, (_, n) => note(`d${n}`, `Heron number ${n}.`)))
+      for (const [limit, count] of [[1, 1], [7, 7], [100, 100], [1000, 100], [0, 1], [-5, 1], [2.9, 2]] as const) {
+        assert.equal((yield* ids("heron", { limit })).length, count, `limit ${limit}`)
+      }
+    })),
+
+  law(
+    "breaks ties by document id, then position, and repeats itself exactly",
+    ({ index, search, vector }) =>
+      Effect.gen(function*() {
+        yield* index(...["b", "d", "a", "c"].map((id) => note(id, "The very same heron.")))
+        const query = { vector: yield* vector("heron") }
+        const hits = yield* search("heron", query)
+        assert.deepEqual(hits.map((hit) => hit.passage.documentId), ["a", "b", "c", "d"])
+        assert.deepEqual(brief(yield* search("heron", query)), brief(hits))
+        yield* index(note("a", "Something else."), note("e", "The very same heron."))
+        yield* index(note("a", "The very same heron."))
+        assert.deepEqual((yield* search("heron", query)).map((hit) => hit.passage.documentId), [
+          "a",
+          "b",
+          "c",
+          "d",
+          "e"
+        ])
+      })
+  ),
+
+  law(
+    "filters by one metadata value, any of several, and all keys together",
+    ({ ids, index }) =>
+      Effect.gen(function*() {
+        yield* index(...zoo)
+        const by = (metadata: { readonly [key: string]: string | ReadonlyArray<string | number> }) =>
+          Effect.map(ids("bond fox", { filter: { metadata } }), sorted)
+        assert.deepEqual(yield* by({ kind: "news" }), ["bond", "fund"])
+        assert.deepEqual(yield* by({ kind: ["news", "fable"] }), ["bond", "fox", "fund"])
+        assert.deepEqual(yield* by({ kind: ["news", "fable"], year: [2020, 2025] }), ["fox", "fund"])
+        assert.deepEqual(yield* by({ kind: "News" }), [])
+        assert.deepEqual(yield* by({ absent: "news" }), [])
+        assert.deepEqual(yield* by({ kind: [] }), [])
+      })
+  ),
+
+  law("keeps numbers and booleans apart from strings in filters", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      const by = (metadata: { readonly [key: string]: string | number | boolean | ReadonlyArray<number | string> }) =>
+        ids("bond", { filter: { metadata } })
+      assert.deepEqual(yield* by({ year: 2026 }), ["bond"])
+      assert.deepEqual(yield* by({ year: "2026" }), ["text"])
+      assert.deepEqual(sorted(yield* by({ year: [2026, "2026"] })), ["bond", "text"])
+      assert.deepEqual(sorted(yield* by({ real: true })), ["bond", "fund"])
+      assert.deepEqual(yield* by({ real: "true" }), ["text"])
+      assert.deepEqual(yield* by({ real: 1 }), [])
+      assert.deepEqual(yield* by({ year: Number.NaN }), [])
+    })),
+
+  law(
+    "filters by date: since counts in, until counts out, undated never matches",
+    ({ ids, index }) =>
+      Effect.gen(function*() {
+        yield* index(
+          note("old", "A stork.", { publishedAt: "2025-12-31T23:59:59Z" }),
+          note("new", "A stork.", { publishedAt: "2026-01-01" }),
+          note("zone", "A stork.", { publishedAt: "2026-01-01T03:00:00+02:00" }),
+          note("undated", "A stork.")
+        )
+        const by = (filter: { readonly since?: string; readonly until?: string }) => ids("stork", { filter })
+        assert.deepEqual(yield* by({ since: "2026-01-01T00:00:00Z" }), ["new", "zone"])
+        assert.deepEqual(yield* by({ until: "2026-01-01T00:00:00Z" }), ["old"])
+        assert.deepEqual(yield* by({ since: "2026-01-01T00:30:00Z", until: "2027" }), ["zone"])
+        assert.deepEqual(yield* by({ since: "2026-01-01T01:00:00.001Z" }), [])
+        assert.deepEqual(yield* by({ since: "not a date" }), [])
+        assert.equal((yield* ids("stork")).length, 4)
+      })
+  ),
+
+  law("filters by document ids and finds nothing among none", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...zoo)
+      assert.deepEqual(sorted(yield* ids("bond", { filter: { documentIds: ["bond", "text", "fox", "?"] } })), [
+        "bond",
+        "text"
+      ])
+      assert.deepEqual(yield* ids("bond", { filter: { documentIds: [] } }), [])
+      assert.equal((yield* ids("bond", { filter: {} })).length, 3)
+    })),
+
+  law(
+    "fills the limit under a filter that lets few through, by words and by vector",
+    ({ ids, index, vector }) =>
+      Effect.gen(function*() {
+        yield* index(...Array.from({ length: 400 }, (_, n) =>
+          note(`d${n}`, `Plover report ${n}, ${n % 40 === 39 ? "long winded and off the point" : "plover"}.`, {
+            metadata: { few: n % 40 === 39 }
+          })))
+        const filter = { metadata: { few: true } }
+        const query = yield* vector("plover plover")
+        assert.equal((yield* ids("plover", { filter })).length, 10)
+        assert.equal((yield* ids("", { filter, vector: query })).length, 10)
+        assert.equal((yield* ids("plover", { filter, vector: query })).length, 10)
+      })
+  )
+]

@@ -1,0 +1,189 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Chunker from "causeway-mcp/document/Chunker"
+import * as FastCheck from "effect/FastCheck"
+
+const dense = (text: string) => text.replace(/\s+/gu, "")
+
+const texts = (text: string, options?: Chunker.Options) => Chunker.chunk({ text }, options).map((chunk) => chunk.text)
+
+/** Text as documents have it: sentences, blank lines, lists, headings, and the odd long word. */
+const prose = FastCheck.array(
+  FastCheck.oneof(
+    FastCheck.string({ unit: "grapheme", maxLength: 40 }),
+    FastCheck.lorem({ mode: "sentences", maxCount: 6 }),
+    FastCheck.constantFrom(
+      "\n\n",
+      "\n- item ",
+      "\n# Heading\n",
+      "\n## Sub\n",
+      ". ",
+      "\r\n",
+      "x".repeat(700),
+      "e.g. ",
+      "。"
+    )
+  ),
+  { maxLength: 40 }
+).map((parts) => parts.join(" "))
+
+describe("Chunker.chunk", () => {
+  it("leaves a short text whole, without white space around it", () => {
+    assert.deepStrictEqual(Chunker.chunk({ text: "  One. Two.\n" }), [{ position: 0, text: "One. Two." }])
+  })
+
+  it("gives no passage for a blank text", () => {
+    assert.deepStrictEqual(Chunker.chunk({ text: " \n\t\n " }), [])
+  })
+
+  it("ends passages at sentences and repeats the last short one", () => {
+    const sentences = Array.from({ length: 12 }, (_, n) => `Sentence number ${n} says a little something.`)
+    const passages = texts(sentences.join(" "), { maxLength: 400 })
+    assert.isAbove(passages.length, 1)
+    for (const [n, passage] of passages.entries()) {
+      assert.match(passage, /^Sentence .*something\.$/s)
+      const last = passage.slice(passage.lastIndexOf("Sentence"))
+      const next = passages[n + 1]
+      if (next !== undefined) assert.isTrue(next.startsWith(last.slice(0, 20)))
+    }
+  })
+
+  it("repeats nothing when no overlap is wanted", () => {
+    const text = Array.from({ length: 30 }, (_, n) => `Sentence number ${n} says something.`).join(" ")
+    assert.strictEqual(dense(texts(text, { maxLength: 200, overlap: 0 }).join(" ")), dense(text))
+  })
+
+  it("does not end a sentence at an abbreviation or an initial", () => {
+    const text = `${"Dr. J. Smith of Acme Inc. Boston spoke to Mrs. Jones for a while. ".repeat(4)}`
+    for (const passage of texts(text, { maxLength: 150, overlap: 0 })) assert.match(passage, /^Dr\. .*while\.$/s)
+  })
+
+  it("keeps a heading with the text after it", () => {
+    const body = "Some text about it goes here and on. ".repeat(7)
+    const passages = texts(`# One\n${body}\n# Two\n## Deeper\n${body}`, { maxLength: 300, overlap: 0 })
+    assert.isTrue(passages.some((passage) => /^# Two\s+## Deeper\s+Some text/.test(passage)))
+    for (const passage of passages) assert.notMatch(passage, /#+ \w+$/)
+  })
+
+  it("cuts a giant word and keeps surrogate pairs whole", () => {
+    const passages = texts("🦜".repeat(2000), { maxLength: 101 })
+    assert.strictEqual(passages.join(""), "🦜".repeat(2000))
+    for (const passage of passages) assert.isFalse(/\p{Cs}/u.test(passage))
+  })
+
+  it("cuts a long table at line ends", () => {
+    const text = Array.from({ length: 60 }, (_, n) => `row ${n} cell cell cell`).join("\n")
+    for (const passage of texts(text, { maxLength: 300 })) assert.match(passage, /^row .*cell$/s)
+  })
+
+  it("makes passages of about equal length rather than a short last one", () => {
+    const passages = texts("A sentence of forty characters, more or less. ".repeat(40), { maxLength: 1600, overlap: 0 })
+    assert.strictEqual(passages.length, 2)
+    assert.isBelow(Math.abs((passages[0] ?? "").length - (passages[1] ?? "").length), 100)
+  })
+
+  it("takes two megabytes of anything in linear time", () => {
+    for (
+      const text of [
+        "a".repeat(2e6),
+        " ".repeat(2e6) + "a",
+        ". ".repeat(1e6),
+        "\n ".repeat(1e6) + "x",
+        "# a\n".repeat(5e5),
+        "." + " ".repeat(2e6) + "x",
+        ".\"".repeat(1e6),
+        "e" + "\u0301".repeat(2e6)
+      ]
+    ) {
+      const before = performance.now()
+      const chunks = Chunker.chunk({ text })
+      assert.isBelow(performance.now() - before, 8000)
+      assert.isBelow(chunks.length, 6000)
+    }
+  })
+
+  it("loses nothing but white space, stays within bounds and gives no blank passage, whatever the text", () => {
+    FastCheck.assert(FastCheck.property(prose, FastCheck.integer({ min: 100, max: 800 }), (text, maxLength) => {
+      const chunks = Chunker.chunk({ text }, { maxLength, overlap: 0 })
+      assert.strictEqual(dense(chunks.map((chunk) => chunk.text).join("\n")), dense(text))
+      for (const [n, chunk] of chunks.entries()) {
+        assert.strictEqual(chunk.position, n)
+        assert.isTrue(chunk.text.length <= maxLength && chunk.text.trim() === chunk.text && chunk.text !== "")
+      }
+    }))
+  })
+
+  it("keeps passages within bounds, in order and covering the text also when they overlap", () => {
+    FastCheck.assert(FastCheck.property(prose, (text) => {
+      const chunks = Chunker.chunk({ text }, { maxLength: 300 })
+      let covered = 0
+      let from = 0
+      for (const chunk of chunks) {
+        assert.isAtMost(chunk.text.length, 300)
+        let start = text.indexOf(chunk.text, from)
+        // a repeated stretch may occur earlier too: take the last place that leaves no gap
+        for (
+          let next = start;
+          next !== -1 && dense(text.slice(covered, next)) === "";
+          next = text.indexOf(chunk.text, next + 1)
+        ) {
+          start = next
+        }
+        assert.isTrue(start !== -1 && (start < covered || dense(text.slice(covered, start)) === ""))
+        covered = Math.max(covered, start + chunk.text.length)
+        from = start
+      }
+      assert.strictEqual(dense(text.slice(covered)), "")
+    }))
+  })
+})
+
+describe("Chunker.check", () => {
+  it("takes an ordinary document, also with tabs, control characters here and there, and a date", () => {
+    assert.isUndefined(Chunker.check({
+      id: "a",
+      text: "Line\tone.\r\n\fPage two has a stray \x07 in a long enough line of text.",
+      publishedAt: "2026-11-22T09:00:00+01:00",
+      metadata: { a: 1, b: true, c: "x" }
+    }))
+  })
+
+  it("gives a sentence for each thing that is wrong", () => {
+    const wrong: ReadonlyArray<readonly [string, Parameters<typeof Chunker.check>[0]]> = [
+      ["the id is empty", { id: " ", text: "x" }],
+      ["the id is longer than 512 characters", { id: "x".repeat(513), text: "x" }],
+      ["the id holds a NUL or a broken character", { id: "\0a", text: "x" }],
+      ["the text is empty", { id: "a", text: "\u200b \u0301" }],
+      ["the text holds a NUL or a broken character", { id: "a", text: "x\0" }],
+      ["the text looks binary", { id: "a", text: "\x01\x02PK\x03\x04\ufffd\ufffd" }],
+      ["the text is larger than 2 MiB; index it in parts", { id: "a", text: "é".repeat(1_100_000) }],
+      ["the title is longer than 2000 characters", { id: "a", text: "x", title: "t".repeat(2001) }],
+      ["the uri holds a NUL or a broken character", { id: "a", text: "x", uri: "\ud800" }],
+      ["metadata \"n\" is not a finite number", { id: "a", text: "x", metadata: { n: Number.NaN } }],
+      ["metadata \"n\" holds a NUL or a broken character", { id: "a", text: "x", metadata: { n: "\0" } }],
+      ["the metadata is larger than 64 KiB", { id: "a", text: "x", metadata: { n: "x".repeat(70_000) } }]
+    ]
+    for (const [reason, document] of wrong) assert.strictEqual(Chunker.check(document), reason)
+  })
+
+  it("reads dates as ISO 8601 only", () => {
+    const dated = (publishedAt: string) => Chunker.check({ id: "a", text: "x", publishedAt }) === undefined
+    for (const good of ["2026", "2026-11", "2026-11-22", "2026-11-22T09:00", "2026-11-22T09:00:00.123456Z"]) {
+      assert.isTrue(dated(good), good)
+    }
+    for (const bad of ["", "22.11.2026", "Nov 22 2026", "2026-13-01", "2026-02-30T25:00Z", "0000-01-01", "1", "x 1"]) {
+      assert.isFalse(dated(bad), bad)
+    }
+  })
+})
+
+describe("Chunker.fingerprint", () => {
+  const document = { id: "a", text: "x", metadata: { a: 1, b: 2 } }
+
+  it("is the same for the same content and embedder only", () => {
+    const of = Chunker.fingerprint(document, "e1")
+    assert.strictEqual(Chunker.fingerprint({ ...document, metadata: { b: 2, a: 1 } }, "e1"), of)
+    assert.notStrictEqual(Chunker.fingerprint(document, "e2"), of)
+    assert.notStrictEqual(Chunker.fingerprint({ ...document, text: "y" }, "e1"), of)
+    assert.notStrictEqual(Chunker.fingerprint({ ...document, metadata: { a: 1, b: "2" } }, "e1"), of)
+  })
+})

@@ -1,0 +1,76 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DocumentStore } from "causeway-mcp/document/DocumentStore"
+import * as LazyDocumentStore from "causeway-mcp/document/LazyDocumentStore"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as TestClock from "effect/TestClock"
+
+const empty = { documents: 0, passages: 0 }
+
+/** A store that fails to open a number of times, counting what it acquired and released. */
+const failing = (times: number) =>
+  Effect.gen(function*() {
+    const attempts = yield* Ref.make(0)
+    const held = yield* Ref.make(0)
+    const layer = Layer.scoped(
+      DocumentStore,
+      Effect.gen(function*() {
+        yield* Effect.acquireRelease(Ref.update(held, (n) => n + 1), () => Ref.update(held, (n) => n - 1))
+        const attempt = yield* Ref.updateAndGet(attempts, (n) => n + 1)
+        if (attempt <= times) return yield* Effect.fail("connection refused" as const)
+        return DocumentStore.of({
+          index: () => Effect.succeed([]),
+          remove: () => Effect.succeed(0),
+          search: () => Effect.succeed([]),
+          get: () => Effect.succeed([]),
+          size: () => Effect.succeed(empty),
+          ping: Effect.void
+        })
+      })
+    )
+    return { attempts, held, layer }
+  })
+
+const size = Effect.flatMap(DocumentStore, (store) => store.size("t"))
+
+describe("LazyDocumentStore.layer", () => {
+  it.effect("waits a little for the store to open, then answers", () =>
+    Effect.gen(function*() {
+      const { layer } = yield* failing(1)
+      yield* Effect.gen(function*() {
+        const asked = yield* Effect.fork(size)
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(yield* Fiber.join(asked), empty)
+      }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
+    }))
+
+  it.effect("fails as unavailable while the store is down and heals when it is back", () =>
+    Effect.gen(function*() {
+      const { attempts, held, layer } = yield* failing(6)
+      yield* Effect.gen(function*() {
+        const asked = yield* Effect.fork(Effect.flip(size))
+        yield* TestClock.adjust("2 seconds")
+        const error = yield* Fiber.join(asked)
+        assert.deepStrictEqual([error.method, error.isRetryable], ["size", true])
+        assert.isBelow(yield* Ref.get(attempts), 6)
+        yield* TestClock.adjust("5 minutes")
+        assert.deepStrictEqual(yield* size, empty)
+        assert.strictEqual(yield* Ref.get(held), 1)
+      }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
+      assert.strictEqual(yield* Ref.get(held), 0)
+    }))
+
+  it.effect("reports an outage once, not at every try", () =>
+    Effect.gen(function*() {
+      const { layer } = yield* failing(6)
+      const reports = yield* Ref.make<ReadonlyArray<string>>([])
+      yield* TestClock.adjust("5 minutes").pipe(
+        Effect.provide(
+          LazyDocumentStore.layer(layer, { onFailure: (error) => Ref.update(reports, (all) => [...all, error]) })
+        )
+      )
+      assert.deepStrictEqual(yield* Ref.get(reports), ["connection refused"])
+    }))
+})
