@@ -1,0 +1,110 @@
+/**
+ * What a search found, told as filters, passages and sources.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Filter } from "../../document/DocumentStore.js"
+import type { Retrieved } from "../../document/Retriever.js"
+import * as Evidence from "../../tool/Evidence.js"
+import * as Fields from "./Fields.js"
+
+/**
+ * The store's filter for the filters of a call.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const filter = (filters: Fields.Filters | undefined): Filter | undefined => {
+  if (filters === undefined) return undefined
+  const { company, period, type, since, until } = filters
+  return {
+    metadata: {
+      ...(company === undefined ? {} : { company }),
+      ...(period === undefined ? {} : { period }),
+      ...(type === undefined ? {} : { type })
+    },
+    since,
+    until
+  }
+}
+
+/**
+ * All that was found of one document, passages in the order of the text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Found {
+  readonly id: string
+  readonly passages: ReadonlyArray<Retrieved>
+  /** Of the best passage. */
+  readonly confidence: number
+  readonly best: Retrieved
+}
+
+/**
+ * Gathers passages by document, the document of the best passage first.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const byDocument = (passages: ReadonlyArray<Retrieved>): ReadonlyArray<Found> => {
+  const groups = new Map<string, Array<Retrieved>>()
+  for (const item of passages) {
+    const group = groups.get(item.passage.documentId)
+    if (group === undefined) groups.set(item.passage.documentId, [item])
+    else group.push(item)
+  }
+  return [...groups].flatMap(([id, group]) => {
+    const [first, ...rest] = group
+    if (first === undefined) return []
+    const best = rest.reduce((a, b) => b.confidence > a.confidence ? b : a, first)
+    return [{
+      id,
+      passages: group.sort((a, b) => a.passage.position - b.passage.position),
+      confidence: best.confidence,
+      best
+    }]
+  })
+}
+
+/**
+ * A document as the source of an answer.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const source = ({ id, best, confidence }: Found): Effect.Effect<Evidence.Source> => {
+  const { title, uri } = best.passage
+  const publishedAt = Fields.iso(best.passage.publishedAt)
+  return Evidence.source({
+    id,
+    kind: "document-store",
+    ...(title === "" ? {} : { title }),
+    ...(uri === undefined ? {} : { uri }),
+    ...(publishedAt === undefined ? {} : { publishedAt }),
+    confidence: Math.min(1, Math.max(0, confidence))
+  })
+}
+
+/**
+ * The document store itself as a source: it was asked and holds nothing that fits.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const nothing: Effect.Effect<Evidence.Source> = Effect.suspend(() =>
+  Evidence.source({ id: "document-store", kind: "document-store", title: "The document index" })
+)
+
+/**
+ * What an answer says when the question had no vector to search with.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const lexicalOnly: Evidence.Degraded = {
+  reason: "the question could not be compared by meaning, so passages were found by words alone",
+  missing: ["embedder"]
+}
