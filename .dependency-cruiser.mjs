@@ -41,14 +41,24 @@ export default {
     ...upward,
     pure,
     { name: "no-circle", severity: "error", from: {}, to: { circular: true } },
-    { name: "no-barrel-inside", severity: "error", from: { path: "^src/", pathNot: "^src/index\\.ts$" }, to: { path: "^src/index\\.ts$" } },
+    {
+      name: "no-barrel-inside",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/index\\.ts$" },
+      to: { path: "^src/index\\.ts$" }
+    },
     {
       name: "internal-stays-inside",
       severity: "error",
       from: { path: "^src/([^/]+)/" },
       to: { path: "^src/([^/]+)/internal/", pathNot: "^src/$1/internal/" }
     },
-    { name: "no-unknown-folder", severity: "error", from: { path: `^src/(?!(${lines.flat().join("|")})/|index\\.ts$)` }, to: {} },
+    {
+      name: "no-unknown-folder",
+      severity: "error",
+      from: { path: `^src/(?!(${lines.flat().join("|")})/|index\\.ts$)` },
+      to: {}
+    },
     { name: "src-stands-alone", severity: "error", from: { path: "^src/" }, to: { path: "^(test|examples)/" } },
     { name: "not-resolvable", severity: "error", from: {}, to: { couldNotResolve: true } }
   ],

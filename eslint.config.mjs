@@ -22,7 +22,9 @@ export default tseslint.config(
           "arrowFunction.useParentheses": "force"
         }
       }],
-      "@effect/no-import-from-barrel-package": ["error", { packageNames: ["effect", "@effect/platform", "@effect/platform-node", "@effect/sql"] }],
+      "@effect/no-import-from-barrel-package": ["error", {
+        packageNames: ["effect", "@effect/platform", "@effect/platform-node", "@effect/sql"]
+      }],
       "import-x/no-default-export": "error",
       "import-x/no-duplicates": "error",
       "object-shorthand": "error",
@@ -30,7 +32,11 @@ export default tseslint.config(
       "require-yield": "off",
       "@typescript-eslint/no-explicit-any": "error",
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "separate-type-imports" }],
-      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_", destructuredArrayIgnorePattern: "^_" }],
+      "@typescript-eslint/no-unused-vars": ["error", {
+        argsIgnorePattern: "^_",
+        varsIgnorePattern: "^_",
+        destructuredArrayIgnorePattern: "^_"
+      }],
       "@typescript-eslint/no-empty-object-type": "off",
       "@typescript-eslint/no-invalid-void-type": "off",
       "@typescript-eslint/unified-signatures": "off",
@@ -39,7 +45,7 @@ export default tseslint.config(
     }
   },
   {
-    files: ["examples/**", "test/bench/**", "test/**/*.mjs", "*.mjs", "*.config.ts", "test/setup.ts"],
+    files: ["examples/**", "test/bench/**", "test/docs/**", "*.mjs", "*.config.ts", "test/setup.ts"],
     rules: { "import-x/no-default-export": "off", "no-console": "off" }
   },
   {
@@ -49,7 +55,11 @@ export default tseslint.config(
   {
     files: ["src/**"],
     rules: {
-      "no-restricted-properties": ["error", { object: "process", property: "env", message: "Read settings through Config." }]
+      "no-restricted-properties": ["error", {
+        object: "process",
+        property: "env",
+        message: "Read settings through Config."
+      }]
     }
   }
 )

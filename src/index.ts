@@ -264,6 +264,13 @@ export * as ToolCodec from "./tool/ToolCodec.js"
 export * as ToolError from "./tool/ToolError.js"
 
 /**
+ * What a tool may be called, and what a model makes of the name.
+ *
+ * @since 0.1.0
+ */
+export * as ToolName from "./tool/ToolName.js"
+
+/**
  * Puts a policy around a tool's handler.
  *
  * @since 0.1.0

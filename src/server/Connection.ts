@@ -45,6 +45,11 @@ export interface Peer {
 /** Deeper nesting than this is refused before it is parsed. */
 const maxDepth = 128
 
+/** Whether anything may still be said for a request: nothing after its answer, or once it was cancelled. */
+interface Voice {
+  isSilent: boolean
+}
+
 /** A string id and a number id never meet: `1` is not `"1"`. */
 const keyOf = (id: RequestId): string => (typeof id === "number" ? `n${id}` : `s${id}`)
 
@@ -62,7 +67,7 @@ export const make = (
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime()
     const fork = Runtime.runFork(runtime)
-    const inFlight = new Map<string, Fiber.RuntimeFiber<unknown, unknown>>()
+    const inFlight = new Map<string, { readonly fiber: Fiber.RuntimeFiber<unknown>; readonly voice: Voice }>()
     const waiting = new Set<() => void>()
     let handshake: Dispatcher.Handshake | undefined
     let isOpen = true
@@ -80,14 +85,15 @@ export const make = (
       }
     }
 
-    const run = (key: string, exchange: Dispatcher.Exchange, quiet: { value: boolean }): void => {
+    const run = (key: string, exchange: Dispatcher.Exchange, voice: Voice): void => {
       const fiber = fork(exchange.reply)
       const answer = (exit: Exit.Exit<Dispatcher.Reply>): void => {
         settle(key)
-        quiet.value = true
+        if (voice.isSilent) return
+        voice.isSilent = true
         if (Exit.isSuccess(exit)) send(exit.value.body)
       }
-      inFlight.set(key, fiber)
+      inFlight.set(key, { fiber, voice })
       const exit = fiber.unsafePoll()
       if (exit !== null) answer(exit)
       else fiber.addObserver(answer)
@@ -95,17 +101,20 @@ export const make = (
 
     const receive = (message: unknown): void => {
       if (!isOpen) return
-      const quiet = { value: false }
+      const voice: Voice = { isSilent: false }
       const exchange = dispatcher.line(message, handshake, {
         caller: peer.caller,
         notify: (json) => {
-          if (!quiet.value) send(json)
+          if (!voice.isSilent) send(json)
         }
       })
       if (exchange.handshake !== undefined) handshake = exchange.handshake
       if (exchange.cancels !== undefined) {
-        const fiber = inFlight.get(keyOf(exchange.cancels))
-        if (fiber !== undefined) fork(Fiber.interruptFork(fiber))
+        const cancelled = inFlight.get(keyOf(exchange.cancels))
+        if (cancelled !== undefined) {
+          cancelled.voice.isSilent = true
+          fork(Fiber.interruptFork(cancelled.fiber))
+        }
       }
       const key = exchange.id === undefined ? `u${unnamed++}` : keyOf(exchange.id)
       if (inFlight.has(key)) {
@@ -119,7 +128,7 @@ export const make = (
         if (Exit.isSuccess(exit)) send(exit.value.body)
         return
       }
-      run(key, exchange, quiet)
+      run(key, exchange, voice)
     }
 
     const receiveText = (text: string): void => {
@@ -137,7 +146,7 @@ export const make = (
       Effect.suspend(() => {
         isOpen = false
         // A copy: the iterator would be spent before the fibers are waited for.
-        return Fiber.interruptAll([...inFlight.values()])
+        return Fiber.interruptAll([...inFlight.values()].map(({ fiber }) => fiber))
       })
     )
 

@@ -64,6 +64,10 @@ export class ToolError extends Schema.TaggedError<ToolError>("causeway/ToolError
   get isRetryable(): boolean {
     return retryable.has(this.code)
   }
+  /** How long to wait before trying again, as policies read it. */
+  get retryAfter(): Duration.Duration | undefined {
+    return this.retryAfterMs === undefined ? undefined : Duration.millis(this.retryAfterMs)
+  }
 }
 
 /**

@@ -17,11 +17,12 @@ import { isAllowed } from "../auth/Principal.js"
 import type { McpError } from "../protocol/McpError.js"
 import { invalidParams } from "../protocol/McpError.js"
 import type { ToolDescription, ToolResult } from "../protocol/McpSchema.js"
-import * as Tool from "../tool/Tool.js"
+import type * as Tool from "../tool/Tool.js"
 import type { Call } from "../tool/ToolCall.js"
 import { ToolCall } from "../tool/ToolCall.js"
 import * as ToolCodec from "../tool/ToolCodec.js"
 import { ToolError } from "../tool/ToolError.js"
+import * as ToolName from "../tool/ToolName.js"
 import type { Toolkit } from "./Toolkit.js"
 
 /**
@@ -133,13 +134,13 @@ const compile = (handlers: ReadonlyArray<Tool.AnyHandler>): Effect.Effect<Map<st
     const problems: Array<string> = []
     for (const handler of handlers) {
       const tool = handler.tool
-      const wrong = Tool.checkName(tool.name)
+      const wrong = ToolName.check(tool.name)
       if (wrong !== undefined) problems.push(`tool "${tool.name}": ${wrong}`)
       else if (entries.has(tool.name)) problems.push(`tool "${tool.name}": the name stands twice`)
       const codec = yield* Effect.either(ToolCodec.make(tool))
       if (Either.isLeft(codec)) problems.push(`tool "${tool.name}": ${codec.left}`)
       else entries.set(tool.name, { tool, codec: codec.right, run: handler.run })
-      yield* Effect.forEach(Tool.lint(tool), (warning) => Effect.logWarning(warning), { discard: true })
+      yield* Effect.forEach(ToolName.lint(tool), (warning) => Effect.logWarning(warning), { discard: true })
     }
     const [first, ...rest] = problems
     return first === undefined ? entries : yield* new ToolRegistryError({ problems: [first, ...rest] })

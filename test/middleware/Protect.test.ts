@@ -9,6 +9,7 @@ import * as ToolCodec from "causeway-mcp/tool/ToolCodec"
 import * as ToolError from "causeway-mcp/tool/ToolError"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -55,6 +56,23 @@ describe("Protect.by", () => {
       const tries = yield* Ref.make(0)
       const result = yield* call(failing(tries, 3).pipe(Protect.by(Policy.retry(Backoff.patient))))
       assert.strictEqual(JSON.parse(result.structuredJson ?? "").data, 3)
+    }))
+
+  it.effect("waits as long as the failure asks for", () =>
+    Effect.gen(function*() {
+      const at = yield* Ref.make<ReadonlyArray<number>>([])
+      const limited = Flaky.implement(() =>
+        Effect.gen(function*() {
+          const now = yield* Clock.currentTimeMillis
+          const times = yield* Ref.updateAndGet(at, (all) => [...all, now])
+          if (times.length < 2) {
+            return yield* new ToolError.ToolError({ code: "rate_limited", message: "wait", retryAfterMs: 3000 })
+          }
+          return yield* Evidence.computed("flaky", 1)
+        })
+      )
+      yield* call(limited.pipe(Protect.by(Policy.retry(Backoff.patient))))
+      assert.deepStrictEqual(yield* Ref.get(at), [0, 3000])
     }))
 
   it.effect("takes a failure that says otherwise for final", () =>

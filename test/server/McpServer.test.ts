@@ -10,8 +10,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 
 const tool = <const Name extends string>(name: Name) =>
@@ -84,7 +86,9 @@ describe("Connection", () => {
     const never = tool("never").implement(() =>
       Deferred.succeed(started, undefined).pipe(
         Effect.zipRight(Effect.never),
-        Effect.onInterrupt(() => Deferred.succeed(stopped, undefined))
+        Effect.onInterrupt(() =>
+          Effect.zipRight(ToolCall.progress({ progress: 9 }), Deferred.succeed(stopped, undefined))
+        )
       )
     )
     const twice = tool("twice").implement(() =>
@@ -122,6 +126,25 @@ describe("Connection", () => {
         yield* Deferred.await(stopped)
         yield* TestClock.adjust("1 minute")
         assert.strictEqual(yield* Queue.size(client.replies), 0)
+      }).pipe(Effect.provide(layer))
+    }))
+
+  it.scoped("lets a handler that is being cancelled report nothing more", () =>
+    Effect.gen(function*() {
+      const { layer, started, stopped } = yield* hanging
+      yield* Effect.gen(function*() {
+        const client = yield* MemoryTransport.make()
+        const heard = yield* Ref.make(0)
+        yield* Effect.forkScoped(Stream.runForEach(client.notifications, () => Ref.update(heard, (n) => n + 1)))
+        yield* Effect.yieldNow()
+        yield* client.send(
+          call(5, "never").replace("\"_meta\":{", "\"_meta\":{\"progressToken\":\"p\",")
+        )
+        yield* Deferred.await(started)
+        yield* client.notify("notifications/cancelled", { requestId: 5 })
+        yield* Deferred.await(stopped)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* Ref.get(heard), 0)
       }).pipe(Effect.provide(layer))
     }))
 

@@ -174,17 +174,3 @@ describe("Tool.raw", () => {
       assert.deepStrictEqual(passedOn, { _tag: "Complete", content: [{ type: "text", text: "no" }], isError: true })
     }))
 })
-
-describe("Tool.lint", () => {
-  const named = (name: string, description = "Finds what the market said of a company") =>
-    Tool.lint(Tool.make(name, { description, success: Schema.Null, safety: "readOnly" }))
-  it("warns of names that do not say what comes back", () => {
-    for (const name of ["query_documents", "get_user_data", "fetchItems"]) assert.lengthOf(named(name), 1, name)
-    for (const name of ["search_relevant_market_intel", "add", "fetch_user_preference_profile"]) {
-      assert.lengthOf(named(name), 0, name)
-    }
-  })
-  it("warns of a description too short to choose by", () => {
-    assert.lengthOf(named("add", "Adds"), 1)
-  })
-})

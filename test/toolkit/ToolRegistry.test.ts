@@ -4,6 +4,7 @@ import * as Evidence from "causeway-mcp/tool/Evidence"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as ToolCall from "causeway-mcp/tool/ToolCall"
 import * as ToolCodec from "causeway-mcp/tool/ToolCodec"
+import type { Body } from "causeway-mcp/tool/ToolError"
 import { ToolError } from "causeway-mcp/tool/ToolError"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
@@ -44,11 +45,7 @@ const request = (name: string, args: unknown = {}, caller = Principal.local): To
 })
 
 const body = (result: { readonly _meta?: { readonly [key: string]: unknown } }) =>
-  result._meta?.[ToolCodec.errorMetaKey] as {
-    readonly code: string
-    readonly message: string
-    readonly details?: unknown
-  }
+  result._meta?.[ToolCodec.errorMetaKey] as Body
 
 const withTools = <R>(toolkit: Toolkit.Toolkit<R>, options?: ToolRegistry.Options) =>
   ToolRegistry.make(toolkit, options)
@@ -167,7 +164,7 @@ describe("ToolRegistry.call", () => {
       })
       const registry = yield* withTools(Toolkit.make(
         tool("dies").implement(() => Effect.die(new Error("secret 123"))),
-        tool("throws").implement(() => {
+        tool("throws").implement((): Effect.Effect<never> => {
           throw new Error("secret 123")
         }),
         tool("stops").implement(() => Effect.interrupt),

@@ -1,0 +1,103 @@
+/**
+ * Chooses a layer for every contract by the environment: embedded defaults that
+ * need no server and no key, or Postgres, Redis and model providers.
+ */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as LazyDocumentStore from "causeway-mcp/document/LazyDocumentStore"
+import * as PgDocumentStore from "causeway-mcp/document/PgDocumentStore"
+import * as Pglite from "causeway-mcp/document/Pglite"
+import * as Retriever from "causeway-mcp/document/Retriever"
+import * as Embedder from "causeway-mcp/embedding/Embedder"
+import * as ProviderChain from "causeway-mcp/provider/ProviderChain"
+import * as RedisSessionStore from "causeway-mcp/session/RedisSessionStore"
+import * as SessionStore from "causeway-mcp/session/SessionStore"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+
+const databaseUrl = Config.option(Config.redacted("DATABASE_URL")).pipe(
+  Config.withDescription("Where documents are kept: postgres://user:password@host:port/database")
+)
+
+const redisUrl = Config.option(Config.redacted("REDIS_URL")).pipe(
+  Config.withDescription("Where session history is kept: redis://host:port")
+)
+
+const dataDir = Config.string("DATA_DIR").pipe(
+  Config.withDefault(".causeway"),
+  Config.withDescription("Where the embedded database keeps its files")
+)
+
+/** What was chosen, a line each, for the operator. */
+const announce = (line: string) => Effect.logInfo(line)
+
+/** A URL without its user and password. */
+const whereOf = (url: URL): string => `${url.host}${url.pathname}`
+
+const parse = (name: string, url: Redacted.Redacted, protocols: ReadonlyArray<string>) => {
+  const value = Redacted.value(url)
+  const parsed = URL.canParse(value) ? new URL(value) : undefined
+  return parsed !== undefined && protocols.includes(parsed.protocol)
+    ? Effect.succeed(parsed)
+    : Effect.fail(ConfigError.InvalidData([name], `write a URL that begins with ${protocols.join("// or ")}//`))
+}
+
+const postgres = (url: Redacted.Redacted) =>
+  Effect.gen(function*() {
+    const where = whereOf(yield* parse("DATABASE_URL", url, ["postgres:", "postgresql:"]))
+    yield* announce(`documents: Postgres at ${where}`)
+    const store = PgDocumentStore.layer.pipe(
+      Layer.provide(PgClient.layer({ url, connectTimeout: "3 seconds", applicationName: "causeway" }))
+    )
+    return LazyDocumentStore.layer(store, {
+      onFailure: (error) =>
+        Effect.logWarning(
+          `documents: Postgres at ${where} did not open (${error.message}); search is unavailable until it does`
+        )
+    })
+  })
+
+const embedded = Effect.gen(function*() {
+  const directory = yield* dataDir
+  yield* announce(`documents: PGlite, embedded, in ${directory}/documents`)
+  return PgDocumentStore.layer.pipe(Layer.provide(Pglite.layer({ dataDir: `${directory}/documents` })))
+})
+
+/** Whether documents are kept in this process's own database. */
+export const isEmbedded = Effect.map(databaseUrl, Option.isNone)
+
+/** Finds passages: Postgres when `DATABASE_URL` is set, PGlite under `DATA_DIR` otherwise. */
+export const Documents = Layer.unwrapEffect(
+  Effect.flatMap(databaseUrl, (url) => Option.isSome(url) ? postgres(url.value) : embedded)
+)
+
+/** Keeps session history: Redis when `REDIS_URL` is set, memory otherwise. */
+export const Sessions = Layer.unwrapEffect(
+  Effect.gen(function*() {
+    const url = yield* redisUrl
+    if (Option.isNone(url)) {
+      yield* announce("sessions: memory, forgotten when the server stops")
+      return SessionStore.layerMemory
+    }
+    const where = whereOf(yield* parse("REDIS_URL", url.value, ["redis:", "rediss:"]))
+    yield* announce(`sessions: Redis at ${where}`)
+    return RedisSessionStore.layer({ url: url.value })
+  })
+)
+
+/** Every contract the tools need. */
+export const Stores = Retriever.layer().pipe(
+  Layer.provideMerge(Layer.merge(Documents, Sessions)),
+  Layer.provideMerge(Embedder.layerHash)
+)
+
+/** Asks models: a gateway or providers when they are configured, the extractive model otherwise. */
+export const Model = ProviderChain.layerConfig.pipe(
+  Layer.tap((context) => announce(Context.get(context, ProviderChain.ProviderChain).description)),
+  Layer.provide(NodeHttpClient.layerUndici)
+)

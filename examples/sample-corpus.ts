@@ -1,0 +1,39 @@
+/**
+ * Puts the sample corpus into an empty embedded index, so that a first start
+ * has something to answer from.
+ */
+import type { Document } from "causeway-mcp/document/Document"
+import { DocumentStore } from "causeway-mcp/document/DocumentStore"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { readdir, readFile } from "node:fs/promises"
+import { isEmbedded } from "./layers.js"
+
+const folder = new URL("./corpus/", import.meta.url)
+
+/** `auto` fills an empty embedded index, `always` adds the corpus to any store, `never` leaves it out. */
+const setting = Config.literal("auto", "always", "never")("SAMPLE_CORPUS").pipe(Config.withDefault("auto"))
+
+const read = Effect.promise(async () => {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".jsonl") && name !== "questions.jsonl").sort()
+  const files = await Promise.all(names.map((name) => readFile(new URL(name, folder), "utf8")))
+  // The corpus is part of this project, and a test checks each of its lines.
+  return files.flatMap((file) =>
+    file.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Document)
+  )
+})
+
+/** The tenant of the local caller. */
+const tenant = "default"
+
+/** Indexes the sample corpus where it belongs, before the server answers its first question. */
+export const layer = Layer.effectDiscard(Effect.gen(function*() {
+  const wanted = yield* setting
+  if (wanted === "never" || (wanted === "auto" && !(yield* isEmbedded))) return
+  const store = yield* DocumentStore
+  if (wanted === "auto" && (yield* store.size(tenant)).documents > 0) return
+  const outcomes = yield* store.index(tenant, yield* read)
+  const indexed = outcomes.filter((outcome) => outcome.status === "indexed").length
+  yield* Effect.logInfo(`documents: indexed the sample corpus, ${indexed} documents (fiction; see examples/corpus)`)
+}))

@@ -1,0 +1,57 @@
+import { describe, it } from "@effect/vitest"
+import * as V2 from "@modelcontextprotocol/client"
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
+import * as DocumentStore from "causeway-mcp/document/DocumentStore"
+import * as Retriever from "causeway-mcp/document/Retriever"
+import * as Embedder from "causeway-mcp/embedding/Embedder"
+import * as ExtractiveLlm from "causeway-mcp/provider/ExtractiveLlm"
+import * as McpServer from "causeway-mcp/server/McpServer"
+import * as SessionStore from "causeway-mcp/session/SessionStore"
+import * as Answer from "causeway-mcp/toolbox/Answer"
+import * as IndexDocument from "causeway-mcp/toolbox/IndexDocument"
+import * as PreferenceProfile from "causeway-mcp/toolbox/PreferenceProfile"
+import * as RecordEvent from "causeway-mcp/toolbox/RecordEvent"
+import * as SemanticSearch from "causeway-mcp/toolbox/SemanticSearch"
+import * as StructuredOutput from "causeway-mcp/toolbox/StructuredOutput"
+import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
+import * as SdkTransport from "causeway-mcp/transport/SdkTransport"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { callEverything, modes, v1, v2 } from "./everything.js"
+
+const Stores = Retriever.layer().pipe(
+  Layer.provideMerge(DocumentStore.layerMemory),
+  Layer.provideMerge(Embedder.layerHash),
+  Layer.merge(SessionStore.layerMemory),
+  Layer.merge(ExtractiveLlm.layer)
+)
+
+const Server = McpServer.layerTools(
+  Toolkit.make(
+    Answer.make(),
+    SemanticSearch.make(),
+    PreferenceProfile.make(),
+    StructuredOutput.make(),
+    RecordEvent.make(),
+    IndexDocument.make()
+  ),
+  { name: "in-memory", version: "1.0.0" }
+).pipe(Layer.provide(Stores))
+
+describe("the reference tools over the SDK's in-memory transport", () => {
+  it.scopedLive("serve SDK v1", () =>
+    Effect.gen(function*() {
+      const [ours, theirs] = InMemoryTransport.createLinkedPair()
+      yield* Layer.launch(SdkTransport.layer(ours).pipe(Layer.provide(Server))).pipe(Effect.forkScoped)
+      yield* callEverything(yield* v1(theirs))
+    }))
+
+  for (const [name, mode] of modes) {
+    it.scopedLive(`serve the v2 client in mode ${name}`, () =>
+      Effect.gen(function*() {
+        const [ours, theirs] = V2.InMemoryTransport.createLinkedPair()
+        yield* Layer.launch(SdkTransport.layer(ours).pipe(Layer.provide(Server))).pipe(Effect.forkScoped)
+        yield* callEverything(yield* v2(theirs, mode))
+      }))
+  }
+})

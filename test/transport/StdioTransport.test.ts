@@ -1,0 +1,145 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as McpServer from "causeway-mcp/server/McpServer"
+import * as TransportLaws from "causeway-mcp/testing/TransportLaws"
+import * as StdioTransport from "causeway-mcp/transport/StdioTransport"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
+import { PassThrough, Writable } from "node:stream"
+import * as FixtureServer from "./FixtureServer.js"
+
+const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+const turns = (count: number) => Effect.repeatN(turn, count)
+
+const echo = (id: number): string => `${JSON.stringify(FixtureServer.modern(id, "echo", { text: "x" }))}\n`
+
+/** A stream that keeps each write apart, and takes more only when told to. */
+const slowOutput = (highWaterMark: number) => {
+  const writes: Array<string> = []
+  let proceed: (() => void) | undefined
+  const stream = new Writable({
+    highWaterMark,
+    write: (chunk: Buffer, _encoding, done) => {
+      writes.push(chunk.toString())
+      proceed = () => done()
+    }
+  })
+  return { stream, writes, proceed: () => proceed?.() }
+}
+
+const open = (options: StdioTransport.Options, probe = TransportLaws.makeProbe()) =>
+  Effect.provide(Effect.forkScoped(StdioTransport.run(options)), FixtureServer.layer(probe))
+
+describe("StdioTransport", () => {
+  it.scoped("answers all lines of a chunk in one write", () =>
+    Effect.gen(function*() {
+      const input = new PassThrough()
+      const { stream, writes } = slowOutput(1e6)
+      yield* open({ input, output: stream })
+      input.write(echo(1) + echo(2) + echo(3))
+      yield* turns(5)
+      assert.strictEqual(writes.length, 1)
+      assert.deepStrictEqual(writes[0]?.trim().split("\n").map((line) => JSON.parse(line).id), [1, 2, 3])
+    }))
+
+  it.scoped("answers a line that is too long with a parse error, and the next as usual", () =>
+    Effect.gen(function*() {
+      const input = new PassThrough()
+      const { stream, writes } = slowOutput(1e6)
+      yield* open({ input, output: stream, maxLineBytes: 2000 })
+      input.write(`${"x".repeat(5000)}\n${echo(1)}`)
+      yield* turns(5)
+      const replies = writes.join("").trim().split("\n").map((line) => JSON.parse(line))
+      assert.deepStrictEqual(replies.map((reply) => reply.error?.code ?? reply.id), [-32700, 1])
+    }))
+
+  it.scoped("reads no further while the client does not read, and goes on when it does", () =>
+    Effect.gen(function*() {
+      const input = new PassThrough()
+      const output = slowOutput(1)
+      yield* open({ input, output: output.stream })
+      input.write(echo(1))
+      yield* turns(5)
+      assert.isTrue(input.isPaused())
+      input.write(echo(2))
+      yield* turns(5)
+      assert.strictEqual(output.writes.length, 1)
+      output.proceed()
+      yield* turns(5)
+      assert.match(output.writes[1] ?? "", /"id":2/)
+    }))
+
+  it.scoped("lets calls in flight finish when the input ends", () =>
+    Effect.gen(function*() {
+      const input = new PassThrough()
+      const output = new PassThrough()
+      const fiber = yield* open({ input, output })
+      input.end(`${JSON.stringify(FixtureServer.modern(1, "slow", { ms: 500 }))}\n`)
+      yield* turns(5)
+      yield* TestClock.adjust("500 millis")
+      yield* Fiber.join(fiber)
+      assert.match(String(output.read()), /slept/)
+    }))
+
+  it.scoped("waits for calls in flight no longer than the grace period", () =>
+    Effect.gen(function*() {
+      const probe = TransportLaws.makeProbe()
+      const input = new PassThrough()
+      const output = new PassThrough()
+      const fiber = yield* open({ input, output, grace: "300 millis" }, probe)
+      input.end(`${JSON.stringify(FixtureServer.modern(1, "never", {}))}\n`)
+      yield* turns(5)
+      assert.strictEqual(probe.running(), 1)
+      yield* TestClock.adjust("299 millis")
+      assert.strictEqual(fiber.unsafePoll(), null)
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(probe.running(), 0)
+      assert.strictEqual(output.read(), null)
+    }))
+
+  it.scoped("ends when the client no longer reads", () =>
+    Effect.gen(function*() {
+      const input = new PassThrough()
+      const output = new PassThrough()
+      const fiber = yield* open({ input, output })
+      yield* turns(2)
+      output.destroy(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }))
+      yield* Fiber.join(fiber)
+    }))
+
+  it.effect("interrupts calls in flight and lets go of the streams when its scope closes", () =>
+    Effect.gen(function*() {
+      const probe = TransportLaws.makeProbe()
+      const input = new PassThrough()
+      const output = new PassThrough()
+      const layer = StdioTransport.layerWith({ input, output }).pipe(Layer.provide(FixtureServer.layer(probe)))
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Layer.build(layer)
+        yield* turns(2)
+        input.write(`${JSON.stringify(FixtureServer.modern(1, "never", {}))}\n`)
+        yield* turns(5)
+        assert.strictEqual(probe.running(), 1)
+      }))
+      assert.strictEqual(probe.running(), 0)
+      assert.strictEqual(input.listenerCount("data"), 0)
+      assert.isTrue(input.isPaused())
+    }))
+
+  it.scoped("keeps standard output for the protocol and gives it back", () =>
+    Effect.gen(function*() {
+      const { write } = process.stdout
+      const input = new PassThrough()
+      const fiber = yield* Effect.fork(
+        StdioTransport.run({ input }).pipe(
+          Effect.provideService(McpServer.McpServer, FixtureServer.make(TransportLaws.makeProbe()))
+        )
+      )
+      yield* turns(2)
+      assert.notStrictEqual(process.stdout.write, write)
+      input.end()
+      yield* Fiber.join(fiber)
+      assert.strictEqual(process.stdout.write, write)
+    }))
+})
