@@ -12,7 +12,7 @@ import { parseArgs } from "node:util"
 import * as Progress from "./ingest/progress.js"
 import * as Remote from "./ingest/remote.js"
 import * as Run from "./ingest/run.js"
-import { Stores } from "./layers.js"
+import { Documents } from "./layers.js"
 
 const usage = `Indexes Markdown, text and JSONL files.
 
@@ -126,7 +126,7 @@ const toStore = ({ dataDir, path, tenant }: Arguments) => {
     () => ConfigProvider.fromEnv()
   )
   return Effect.flatMap(options, (all) => Run.ingest(path, { ...all, tenant })).pipe(
-    Effect.provide(Stores),
+    Effect.provide(Documents),
     Effect.withConfigProvider(settings)
   )
 }

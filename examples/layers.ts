@@ -20,11 +20,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 
-const databaseUrl = Config.option(Config.redacted("DATABASE_URL")).pipe(
+/** An empty variable is an absent one. */
+const optional = (name: string) =>
+  Config.option(Config.redacted(name)).pipe(Config.map(Option.filter((value) => Redacted.value(value) !== "")))
+
+const databaseUrl = optional("DATABASE_URL").pipe(
   Config.withDescription("Where documents are kept: postgres://user:password@host:port/database")
 )
 
-const redisUrl = Config.option(Config.redacted("REDIS_URL")).pipe(
+const redisUrl = optional("REDIS_URL").pipe(
   Config.withDescription("Where session history is kept: redis://host:port")
 )
 
@@ -71,10 +75,10 @@ const embedded = Effect.gen(function*() {
 /** Whether documents are kept in this process's own database. */
 export const isEmbedded = Effect.map(databaseUrl, Option.isNone)
 
-/** Finds passages: Postgres when `DATABASE_URL` is set, PGlite under `DATA_DIR` otherwise. */
+/** Keeps and finds passages: Postgres when `DATABASE_URL` is set, PGlite under `DATA_DIR` otherwise. */
 export const Documents = Layer.unwrapEffect(
   Effect.flatMap(databaseUrl, (url) => Option.isSome(url) ? postgres(url.value) : embedded)
-)
+).pipe(Layer.provideMerge(Embedder.layerHash))
 
 /** Keeps session history: Redis when `REDIS_URL` is set, memory otherwise. */
 export const Sessions = Layer.unwrapEffect(
@@ -91,10 +95,7 @@ export const Sessions = Layer.unwrapEffect(
 )
 
 /** Every contract the tools need. */
-export const Stores = Retriever.layer().pipe(
-  Layer.provideMerge(Layer.merge(Documents, Sessions)),
-  Layer.provideMerge(Embedder.layerHash)
-)
+export const Stores = Retriever.layer().pipe(Layer.provideMerge(Layer.merge(Documents, Sessions)))
 
 /** Asks models: a gateway or providers when they are configured, the extractive model otherwise. */
 export const Model = ProviderChain.layerConfig.pipe(

@@ -283,7 +283,7 @@ describe("ExtractiveLlm.generateObject", () => {
       }),
       { numRuns: 500 }
     )
-    assert.isAbove(found, 300)
+    assert.isAbove(found, 100)
   })
 
   it("reads a megabyte of hostile text in reasonable time", () => {
