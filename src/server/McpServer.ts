@@ -76,6 +76,13 @@ const toolHandlers = (
 ): NonNullable<Handlers<Principal>["tools"]> => {
   // A registry gives the same array as long as nothing changes, so a page is made once and its JSON can be kept.
   const pages = new WeakMap<object, Map<number, ToolPage>>()
+  // Not while the layers are built: standard output may not yet be kept for the protocol.
+  let unsaid = registry.warnings
+  const warnOnce = Effect.suspend(() => {
+    const warnings = unsaid
+    unsaid = []
+    return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+  })
   return {
     listChanged: false,
     list: (context, cursor) => {
@@ -92,7 +99,7 @@ const toolHandlers = (
         cache
       }
       known.set(offset.right, page)
-      return Exit.succeed(page)
+      return unsaid.length === 0 ? Exit.succeed(page) : Effect.as(warnOnce, page)
     },
     call: (context, request) =>
       registry.call({

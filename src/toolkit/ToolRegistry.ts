@@ -59,6 +59,8 @@ export class ToolRegistry extends Context.Tag("causeway/ToolRegistry")<ToolRegis
   /** What this caller may see, in the order of registration; the same array as long as nothing changes. */
   readonly list: (caller: Principal) => ReadonlyArray<ToolDescription>
   readonly find: (name: string) => Option.Option<ToolDescription>
+  /** What could serve a model better, a sentence each: see `ToolName.lint`. */
+  readonly warnings: ReadonlyArray<string>
   /**
    * Answers a call, or says in the result why it could not. Fails only when there
    * is no such tool. A defect of the handler is logged with an incident id and
@@ -140,7 +142,6 @@ const compile = (handlers: ReadonlyArray<Tool.AnyHandler>): Effect.Effect<Map<st
       const codec = yield* Effect.either(ToolCodec.make(tool))
       if (Either.isLeft(codec)) problems.push(`tool "${tool.name}": ${codec.left}`)
       else entries.set(tool.name, { tool, codec: codec.right, run: handler.run })
-      yield* Effect.forEach(ToolName.lint(tool), (warning) => Effect.logWarning(warning), { discard: true })
     }
     const [first, ...rest] = problems
     return first === undefined ? entries : yield* new ToolRegistryError({ problems: [first, ...rest] })
@@ -222,6 +223,7 @@ export const make = <R>(
 
     return {
       list,
+      warnings: descriptions.flatMap((entry) => ToolName.lint(entry.tool)),
       find: (name) => Option.map(Option.fromNullable(entries.get(name)), (entry) => entry.codec.description),
       call
     }

@@ -136,14 +136,20 @@ describe("StdioTransport in a process of its own", () => {
         (started) => Effect.sync(() => started.kill("SIGKILL"))
       )
       const [out, err] = yield* Effect.promise(() => {
-        child.stdin.end(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })}\n`)
+        child.stdin.end(line({
+          jsonrpc: "2.0",
+          id: 1,
+          method: "tools/list",
+          params: FixtureServer.modern(1, "", {}).params
+        }))
         return Promise.all([child.stdout, child.stderr].map(async (stream) => {
           let text = ""
           for await (const chunk of stream) text += String(chunk)
           return text
         }))
       })
-      assert.strictEqual(out, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n")
+      assert.lengthOf(JSON.parse(out ?? "").result.tools, 1)
+      assert.include(err, "opening the data")
       assert.include(err, "vague")
     }))
 })
