@@ -171,7 +171,7 @@ const incompatible = (method: DocumentStoreError["method"], description: string)
 
 /**
  * Keeps everything in this process and forgets it at the end. Searches exactly:
- * about 1.5 ms for 10,000 passages with `Embedder.layerHash`.
+ * a millisecond or two for 10,000 passages with `Embedder.layerHash`.
  *
  * @since 0.1.0
  * @category layers
