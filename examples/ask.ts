@@ -88,17 +88,20 @@ const isListening = (url: URL): Promise<boolean> =>
     socket.once("connect", settle(true)).once("error", settle(false)).once("timeout", settle(false))
   })
 
+/** An empty variable is an absent one. */
+const setting = (name: string): string | undefined => process.env[name] === "" ? undefined : process.env[name]
+
 const environment = (): Record<string, string> =>
   Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => value === undefined ? [] : [[name, value]]))
 
 /** The given server; without one, the local server if it runs, else a server of our own on standard streams. */
 const openClient = async (given: string | undefined): Promise<Client> => {
   const client = new Client({ name: "causeway-ask", version: "0.1.0" })
-  const wanted = given ?? process.env["MCP_URL"]
+  const wanted = given ?? setting("MCP_URL")
   if (wanted !== undefined && !URL.canParse(wanted)) throw new Error(`${wanted} is not a URL`)
   const url = new URL(wanted ?? defaultUrl)
   if (wanted !== undefined || (await isListening(url))) {
-    const token = process.env["MCP_TOKEN"]
+    const token = setting("MCP_TOKEN")
     const transport = new StreamableHTTPClientTransport(
       url,
       token === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${token}` } } }
@@ -199,7 +202,8 @@ const readArguments = () => {
       options: { server: { type: "string" }, user: { type: "string" } }
     })
     return { question: positionals.join(" ").trim(), ...values }
-  } catch {
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n`)
     return { question: "" }
   }
 }

@@ -116,7 +116,7 @@ const options = Effect.map(
 
 const toServer = (server: string, path: string) =>
   Effect.gen(function*() {
-    const write = yield* Remote.connect(server, process.env["MCP_TOKEN"])
+    const write = yield* Remote.connect(server, process.env["MCP_TOKEN"] || undefined)
     return yield* Run.ingestWith(write, path, yield* options)
   }).pipe(Effect.scoped)
 

@@ -33,7 +33,9 @@ const redisUrl = optional("REDIS_URL").pipe(
 )
 
 const dataDir = Config.string("DATA_DIR").pipe(
-  Config.withDefault(".causeway"),
+  Config.withDefault(""),
+  // Empty, it would be the root of the disk.
+  Config.map((directory) => directory === "" ? ".causeway" : directory),
   Config.withDescription("Where the embedded database keeps its files")
 )
 

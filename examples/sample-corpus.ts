@@ -13,7 +13,10 @@ import { isEmbedded } from "./layers.js"
 const folder = new URL("./corpus/", import.meta.url)
 
 /** `auto` fills an empty embedded index, `always` adds the corpus to any store, `never` leaves it out. */
-const setting = Config.literal("auto", "always", "never")("SAMPLE_CORPUS").pipe(Config.withDefault("auto"))
+const setting = Config.literal("auto", "always", "never", "")("SAMPLE_CORPUS").pipe(
+  Config.withDefault("auto"),
+  Config.map((value) => value === "" ? "auto" : value)
+)
 
 const read = Effect.promise(async () => {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".jsonl") && name !== "questions.jsonl").sort()
@@ -27,13 +30,24 @@ const read = Effect.promise(async () => {
 /** The tenant of the local caller. */
 const tenant = "default"
 
+/** Documents are written in their order, so the first without the last is a start that was killed on the way. */
+const isUnfinished = (documents: ReadonlyArray<Document>) =>
+  Effect.gen(function*() {
+    const store = yield* DocumentStore
+    const [first, last] = [documents.at(0), documents.at(-1)]
+    if (first === undefined || last === undefined) return false
+    if ((yield* store.size(tenant)).documents === 0) return true
+    return (yield* store.get(tenant, first.id)).length > 0 && (yield* store.get(tenant, last.id)).length === 0
+  })
+
 /** Indexes the sample corpus where it belongs, before the server answers its first question. */
 export const layer = Layer.effectDiscard(Effect.gen(function*() {
   const wanted = yield* setting
   if (wanted === "never" || (wanted === "auto" && !(yield* isEmbedded))) return
   const store = yield* DocumentStore
-  if (wanted === "auto" && (yield* store.size(tenant)).documents > 0) return
-  const outcomes = yield* store.index(tenant, yield* read)
+  const documents = yield* read
+  if (wanted === "auto" && !(yield* isUnfinished(documents))) return
+  const outcomes = yield* store.index(tenant, documents)
   const indexed = outcomes.filter((outcome) => outcome.status === "indexed").length
   yield* Effect.logInfo(`documents: indexed the sample corpus, ${indexed} documents (fiction; see examples/corpus)`)
 }))

@@ -144,6 +144,13 @@ export * as LlmError from "./llm/LlmError.js"
 export * as Prompt from "./llm/Prompt.js"
 
 /**
+ * Knows after which words a full stop ends no sentence.
+ *
+ * @since 0.1.0
+ */
+export * as Abbreviation from "./document/Abbreviation.js"
+
+/**
  * Cuts a document into passages a search can find, and says which documents no
  * store takes.
  *

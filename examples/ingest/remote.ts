@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { StreamableHTTPClientTransport, StreamableHTTPError } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js"
 import type { Document } from "causeway-mcp/document/Document"
@@ -106,12 +106,18 @@ const judge = (id: string, result: unknown): Effect.Effect<Outcome, Passing> => 
     : Effect.succeed({ id, status: "refused", reason: failure.message })
 }
 
-/** A wrong question concerns one document; a server that is gone concerns all. */
-const isAboutOneDocument = (error: unknown): error is McpError =>
-  error instanceof McpError && error.code !== ErrorCode.ConnectionClosed && error.code !== ErrorCode.RequestTimeout
-
 /** The SDK puts the error's number before the server's sentence, sometimes twice. */
 const withoutCode = (message: string): string => message.replace(/^(MCP error -?\d+: )+/, "")
+
+/** Why one document was refused. A wrong question or a long one concerns one; a server that is gone concerns all. */
+const refusalOf = (error: unknown): string | undefined => {
+  if (error instanceof StreamableHTTPError) {
+    return error.code === 413 ? "it is longer than the server takes in one request; see MAX_BODY_BYTES" : undefined
+  }
+  const isRefusal = error instanceof McpError && error.code !== ErrorCode.ConnectionClosed &&
+    error.code !== ErrorCode.RequestTimeout
+  return isRefusal ? withoutCode(error.message) : undefined
+}
 
 const toArguments = (document: Document, takesUri: boolean): Record<string, unknown> => {
   const { id, metadata, publishedAt, text, title, uri } = document
@@ -166,11 +172,12 @@ export const over = (
           }),
         catch: (cause) => cause
       }).pipe(
-        Effect.catchAll((cause) =>
-          isAboutOneDocument(cause)
-            ? Effect.succeed({ isError: true, content: [{ type: "text", text: withoutCode(cause.message) }] })
-            : Effect.fail(new RemoteError({ url, description: "the server stopped answering", cause }))
-        ),
+        Effect.catchAll((cause) => {
+          const reason = refusalOf(cause)
+          return reason === undefined
+            ? Effect.fail(new RemoteError({ url, description: "the server stopped answering", cause }))
+            : Effect.succeed({ isError: true, content: [{ type: "text", text: reason }] })
+        }),
         Effect.flatMap((result) => judge(document.id, result)),
         Effect.retry(insistent),
         Effect.catchTag("Passing", ({ reason }) =>

@@ -33,7 +33,8 @@ type Store = Context.Tag.Service<DocumentStore>
 
 /**
  * Opens `inner` in the background. Until it is open, its methods fail as
- * `Unavailable` after `patience`. Closing the scope closes whatever was opened.
+ * `Unavailable` after `patience`. A defect is logged and ends the attempts.
+ * Closing the scope closes whatever was opened.
  *
  * @since 0.1.0
  * @category layers
@@ -67,7 +68,15 @@ export const layer = <E, R>(
         yield* Deferred.succeed(opened, store)
       })
 
-      yield* open.pipe(Effect.tapError(report), Effect.retry(reopening), Effect.forkScoped)
+      yield* open.pipe(
+        Effect.tapError(report),
+        Effect.retry(reopening),
+        // A defect ends this fiber, which nobody awaits: without a word the store would stay shut and no log say why.
+        Effect.tapDefect((defect) =>
+          Effect.logError("The document store did not open, and is not tried again until the program restarts", defect)
+        ),
+        Effect.forkScoped
+      )
 
       const whenOpen = <A>(
         method: DocumentStoreError["method"],

@@ -3,9 +3,9 @@
  * memory, for when there is no server.
  *
  * There is one session, and statements take turns on it. A statement that runs
- * cannot be interrupted and holds the event loop; a stream is read whole before
- * its first row is emitted, since a cursor would keep the session from everyone
- * else, its own consumer included. Acknowledged writes survive the end of the
+ * cannot be interrupted and holds the event loop, which gets a turn after each;
+ * a stream is read whole before its first row is emitted, since a cursor would
+ * keep the session from everyone else, its own consumer included. Acknowledged writes survive the end of the
  * process, however it ends; they are not flushed against a loss of power.
  *
  * @since 0.1.0
@@ -25,6 +25,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Ingestion from "./internal/Ingestion.js"
 import * as PgliteLock from "./internal/PgliteLock.js"
 
 /**
@@ -108,12 +109,25 @@ const start = async ([pglite, pgvector]: Packages, directory: string | undefined
 const unwritable = (dataDir: string) => (cause: unknown) =>
   new PgliteError({ dataDir, description: `the directory ${dataDir} cannot be created or written`, cause })
 
+/** One folder at a time: where the system refuses to make folders, the recursive form of Node 20 tries for ever. */
+const makeFolder = (path: string): void => {
+  if (Fs.existsSync(path)) return
+  const parent = Path.dirname(path)
+  if (parent !== path) makeFolder(parent)
+  try {
+    Fs.mkdirSync(path)
+  } catch (cause) {
+    // Another process may have made it meanwhile.
+    if (!Fs.existsSync(path)) throw cause
+  }
+}
+
 const lock = (dataDir: string): Effect.Effect<void, PgliteError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.flatMap(
       Effect.try({
         try: () => {
-          Fs.mkdirSync(dataDir, { recursive: true })
+          makeFolder(dataDir)
           return PgliteLock.take(Path.join(dataDir, lockName))
         },
         catch: unwritable(dataDir)
@@ -190,7 +204,7 @@ const failed = (cause: unknown) => new SqlError({ cause, message: "Failed to exe
 const session = (db: PGlite): Connection => {
   // Uninterruptible: a statement left running would answer the next one's question.
   const run = <A>(statement: () => Promise<A>): Effect.Effect<A, SqlError> =>
-    Effect.uninterruptible(Effect.tryPromise({ try: statement, catch: failed }))
+    Effect.uninterruptible(Effect.zipLeft(Effect.tryPromise({ try: statement, catch: failed }), Ingestion.giveWay))
   const execute: Connection["execute"] = (sql, params, transform) =>
     run(async () => {
       const { rows } = await db.query<object>(sql, [...params])

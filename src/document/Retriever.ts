@@ -109,6 +109,15 @@ interface Ranked extends DocumentStore.Hit {
   readonly publishedAt: number | undefined
 }
 
+const fact = ({ metadata }: Passage, key: string) => Object.hasOwn(metadata, key) ? metadata[key] : undefined
+
+/** A sentence that every report repeats is another statement in each: never of two companies, nor of two periods. */
+const isOnOneMatter = (self: Passage, that: Passage): boolean =>
+  ["company", "period"].every((key) => {
+    const [mine, theirs] = [fact(self, key), fact(that, key)]
+    return mine === undefined || theirs === undefined || mine === theirs
+  })
+
 /** One of each passage: the newest, at the rank of the best. */
 const distinct = (hits: ReadonlyArray<DocumentStore.Hit>): ReadonlyArray<Ranked> => {
   const kept: Array<{ ranked: Ranked; readonly sketch: Duplicates.Sketch }> = []
@@ -118,7 +127,9 @@ const distinct = (hits: ReadonlyArray<DocumentStore.Hit>): ReadonlyArray<Ranked>
       publishedAt: hit.passage.publishedAt === undefined ? undefined : Moment.millis(hit.passage.publishedAt)
     }
     const sketch = Duplicates.sketch(hit.passage.text)
-    const twin = kept.find((other) => Duplicates.isSame(sketch, other.sketch))
+    const twin = kept.find((other) =>
+      Duplicates.isSame(sketch, other.sketch) && isOnOneMatter(hit.passage, other.ranked.passage)
+    )
     if (twin === undefined) kept.push({ ranked, sketch })
     else if ((ranked.publishedAt ?? -Infinity) > (twin.ranked.publishedAt ?? -Infinity)) {
       twin.ranked = { ...ranked, score: twin.ranked.score }
@@ -127,8 +138,8 @@ const distinct = (hits: ReadonlyArray<DocumentStore.Hit>): ReadonlyArray<Ranked>
   return kept.map(({ ranked }) => ranked)
 }
 
-const typeOf = ({ metadata }: Passage): string => {
-  const type = Object.hasOwn(metadata, "type") ? metadata["type"] : undefined
+const typeOf = (passage: Passage): string => {
+  const type = fact(passage, "type")
   return typeof type === "string" ? type.toLowerCase() : ""
 }
 

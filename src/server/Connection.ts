@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { Principal } from "../auth/Principal.js"
@@ -40,7 +41,13 @@ export interface Peer {
   readonly caller: Principal
   /** Takes one encoded message without a line end; must not throw. */
   readonly send: (json: string) => void
+  /** Whether the peer reads too slowly: notifications are then dropped, answers never. Never unless given. */
+  readonly isBehind?: (() => boolean) | undefined
+  /** Milliseconds that a call which has been interrupted may take to end when the scope closes; 1000 unless given. */
+  readonly patience?: number | undefined
 }
+
+const interruptMillis = 1000
 
 /** Deeper nesting than this is refused before it is parsed. */
 const maxDepth = 128
@@ -52,6 +59,29 @@ interface Voice {
 
 /** A string id and a number id never meet: `1` is not `"1"`. */
 const keyOf = (id: RequestId): string => (typeof id === "number" ? `n${id}` : `s${id}`)
+
+/** The id of a request, before it is known to be a good one. */
+const claimedId = (message: unknown): RequestId | undefined =>
+  JsonRpc.isObject(message) && typeof message.method === "string" && JsonRpc.isId(message.id) ? message.id : undefined
+
+/**
+ * Interrupts, and waits no longer than that: a call may have made itself
+ * uninterruptible. By the machine's time, which a test cannot stop.
+ */
+const interrupt = (fibers: ReadonlyArray<Fiber.RuntimeFiber<unknown>>, millis: number): Effect.Effect<void> =>
+  fibers.length === 0 ? Effect.void : Effect.async<void>((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), millis)
+    let left = fibers.length
+    for (const fiber of fibers) {
+      fiber.addObserver(() => {
+        left -= 1
+        if (left > 0) return
+        clearTimeout(timer)
+        resume(Effect.void)
+      })
+      fiber.unsafeInterruptAsFork(FiberId.none)
+    }
+  })
 
 /**
  * Opens a connection. When the scope closes, requests in flight are interrupted
@@ -101,11 +131,18 @@ export const make = (
 
     const receive = (message: unknown): void => {
       if (!isOpen) return
+      const claimed = inFlight.size === 0 ? undefined : claimedId(message)
+      // Before anything else: a request that is refused must neither run nor settle a handshake.
+      if (claimed !== undefined && inFlight.has(keyOf(claimed))) {
+        return send(
+          JsonRpc.error(claimed, invalidRequest("This id belongs to a request that is still being answered"))
+        )
+      }
       const voice: Voice = { isSilent: false }
       const exchange = dispatcher.line(message, handshake, {
         caller: peer.caller,
         notify: (json) => {
-          if (!voice.isSilent) send(json)
+          if (!voice.isSilent && peer.isBehind?.() !== true) send(json)
         }
       })
       if (exchange.handshake !== undefined) handshake = exchange.handshake
@@ -117,11 +154,6 @@ export const make = (
         }
       }
       const key = exchange.id === undefined ? `u${unnamed++}` : keyOf(exchange.id)
-      if (inFlight.has(key)) {
-        return send(
-          JsonRpc.error(exchange.id, invalidRequest("This id belongs to a request that is still being answered"))
-        )
-      }
       if (Exit.isExit(exchange.reply)) {
         // The guard forgets what the effect succeeds with.
         const exit = exchange.reply as Exit.Exit<Dispatcher.Reply>
@@ -145,8 +177,8 @@ export const make = (
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         isOpen = false
-        // A copy: the iterator would be spent before the fibers are waited for.
-        return Fiber.interruptAll([...inFlight.values()].map(({ fiber }) => fiber))
+        // A copy: a call that ends leaves the map.
+        return interrupt([...inFlight.values()].map(({ fiber }) => fiber), peer.patience ?? interruptMillis)
       })
     )
 

@@ -44,8 +44,8 @@ export interface ToolCodec {
   readonly decode: (input: unknown) => Either.Either<unknown, ToolError.ToolError>
   /** Encodes a handler's answer; fails when it breaks the tool's own schema, which is the tool's fault. */
   readonly encode: (answer: unknown) => Either.Either<ToolResult, ParseResult.ParseError>
-  /** Encodes a failure the tool declared, or a `ToolError`. */
-  readonly encodeFailure: (error: unknown) => ToolResult
+  /** Encodes a failure the tool declared, or a `ToolError`; any other has no words that may be shown. */
+  readonly encodeFailure: (error: unknown) => ToolResult | undefined
 }
 
 const shorten = (message: string): string => (message.length > 300 ? `${message.slice(0, 300)}…` : message)
@@ -55,9 +55,12 @@ const isIdle = (problem: Problem, all: ReadonlyArray<Problem>): boolean =>
   problem.message.startsWith("Expected undefined, actual") &&
   all.some((other) => other !== problem && (other.path === problem.path || other.path.startsWith(`${problem.path}.`)))
 
+/** More than this many are not looked at: each is compared with the others, and a caller may send any number. */
+const mostProblems = 200
+
 const problems = (error: ParseResult.ParseError): ReadonlyArray<Problem> => {
-  const all = ParseResult.ArrayFormatter.formatErrorSync(error).map((issue) => ({
-    path: issue.path.map(String).join("."),
+  const all = ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, mostProblems).map((issue) => ({
+    path: shorten(issue.path.map(String).join(".")),
     message: shorten(issue.message)
   }))
   return all.filter((problem) => !isIdle(problem, all))
@@ -95,13 +98,22 @@ const snakeCase = (tag: string): string =>
 const isTagged = (value: unknown): value is { readonly _tag: string; readonly message?: unknown } =>
   typeof value === "object" && value !== null && "_tag" in value && typeof value._tag === "string"
 
-const declaredBody = (error: unknown, encoded: Either.Either<unknown, unknown>): ToolError.Body => {
+/** A `cause` is a foreign error, in words that are not ours to show; it may stand inside a reason. */
+const withoutCause = (encoded: unknown): unknown => {
+  if (Array.isArray(encoded)) return encoded.map(withoutCause)
+  if (typeof encoded !== "object" || encoded === null) return encoded
+  return Object.fromEntries(
+    Object.entries(encoded).flatMap(([key, value]) => key === "cause" ? [] : [[key, withoutCause(value)]])
+  )
+}
+
+const declaredBody = (error: unknown, encoded: unknown): ToolError.Body => {
   const code = isTagged(error) ? snakeCase(error._tag) : "failed"
   const message = isTagged(error) && typeof error.message === "string" && error.message !== ""
     ? error.message
     : `The tool failed: ${code.replaceAll("_", " ")}`
   const retryable = typeof error === "object" && error !== null && "isRetryable" in error && error.isRetryable === true
-  return { code, message, retryable, ...(Either.isRight(encoded) ? { details: encoded.right } : {}) }
+  return { code, message, retryable, details: withoutCause(encoded) }
 }
 
 const describe = (tool: Tool.Any, outputSchema: JsonSchema.JsonSchema | undefined): ToolDescription => ({
@@ -173,10 +185,11 @@ export const make = (tool: Tool.Any): Effect.Effect<ToolCodec, string> =>
         description,
         decode: (input: unknown) => Either.mapLeft(decode(input), (error) => invalidInput(tool.name, problems(error))),
         encode: makeEncode(tool),
-        encodeFailure: (error: unknown) =>
-          error instanceof ToolError.ToolError
-            ? fromToolError(error)
-            : failureResult(declaredBody(error, encodeDeclared(error)))
+        encodeFailure: (error: unknown) => {
+          if (error instanceof ToolError.ToolError) return fromToolError(error)
+          const encoded = encodeDeclared(error)
+          return Either.isRight(encoded) ? failureResult(declaredBody(error, encoded.right)) : undefined
+        }
       } satisfies ToolCodec
     },
     catch: (cause) => `a schema has no JSON form: ${cause instanceof Error ? cause.message.split("\n")[0] : "unknown"}`

@@ -260,6 +260,8 @@ export const make = (
       limit: options.searchLimit ?? 8,
       filter: Found.filter(input.filters)
     }).pipe(
+      // A store may be busy with what cannot be interrupted; nobody waits for that.
+      Effect.disconnect,
       Effect.timeoutTo({
         duration: within,
         onSuccess: Either.right<Retriever.Retrieval>,
@@ -280,6 +282,7 @@ export const make = (
     const store = yield* SessionStore.SessionStore
     yield* ToolCall.progress({ progress: 2, total: 4, message: "Reading the session history" })
     return yield* store.history({ tenant: caller.tenant, userId }, { limit: options.historyLimit ?? 10 }).pipe(
+      Effect.disconnect,
       Effect.timeoutTo({
         duration: within,
         onSuccess: Either.right<ReadonlyArray<SessionStore.SessionEvent>>,

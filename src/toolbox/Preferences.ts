@@ -84,10 +84,20 @@ const sentenceStart = /(?:^|[.!?:\n]\s*|["'“(]\s*)$/u
 /** Capitalised words in a row, `&` and `of` aside; at most four, or it is a headline. */
 const capitalised = /\p{Lu}[\p{L}\p{N}&.'-]*(?: \p{Lu}[\p{L}\p{N}&.'-]*)*/gu
 
+/** Without the possessive and the marks at its end, in one pass from there: a pattern would take quadratic time. */
+const bare = (word: string): string => {
+  let end = word.length
+  for (;;) {
+    if (word.endsWith("'s", end)) end -= 2
+    else if (end > 0 && ".'-".includes(word.charAt(end - 1))) end--
+    else return word.slice(0, end)
+  }
+}
+
 const namesIn = (text: string): ReadonlyArray<string> => {
   const names: Array<string> = []
   for (const match of text.matchAll(capitalised)) {
-    const words = match[0].split(" ").map((word) => word.replace(/(?:'s|[.'-])+$/u, ""))
+    const words = match[0].split(" ").map(bare)
     const first = words[0]
     if (first !== undefined && sentenceStart.test(text.slice(Math.max(0, match.index - 4), match.index))) {
       // The capital at the start of a sentence says nothing about an ordinary word.

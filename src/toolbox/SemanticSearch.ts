@@ -157,6 +157,8 @@ export const make = (
         .retrieve({ tenant, query, limit, filter: Found.filter(filters) })
         .pipe(
           Effect.mapError((cause) => Failure.documentStore(cause, fallback)),
+          // A store may be busy with what cannot be interrupted; nobody waits for that.
+          Effect.disconnect,
           Effect.timeoutFail({
             duration: Duration.min(remaining, options.searchTimeout ?? Duration.seconds(5)),
             onTimeout: () => Failure.documentStore(undefined, fallback)

@@ -100,7 +100,7 @@ const internal = (toolName: string, what: string, cause: Cause.Cause<unknown>): 
     )
   })
 
-const finish = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<ToolResult> => {
+const settle = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<ToolResult> => {
   if (Exit.isSuccess(exit)) {
     const encoded = entry.codec.encode(exit.value)
     return Either.isRight(encoded)
@@ -109,7 +109,9 @@ const finish = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<
   }
   const failure = Cause.failureOption(exit.cause)
   if (Option.isSome(failure)) {
-    const result = Exit.succeed(entry.codec.encodeFailure(failure.value))
+    const encoded = entry.codec.encodeFailure(failure.value)
+    if (encoded === undefined) return internal(entry.tool.name, "failed with an error it did not declare", exit.cause)
+    const result = Exit.succeed(encoded)
     return failure.value instanceof ToolError && failure.value.cause !== undefined
       ? Effect.zipRight(Effect.logDebug(`Tool ${entry.tool.name} failed`, exit.cause), result)
       : result
@@ -120,6 +122,15 @@ const finish = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<
     Cause.isInterruptedOnly(exit.cause) ? "interrupted itself" : "hit a defect",
     exit.cause
   )
+}
+
+/** JSON has no form for some values that an open schema lets through: a bigint, an object that holds itself. */
+const finish = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<ToolResult> => {
+  try {
+    return settle(entry, exit)
+  } catch (defect) {
+    return internal(entry.tool.name, "answered what cannot be written", Cause.die(defect))
+  }
 }
 
 const start = (entry: Entry, input: unknown): Effect.Effect<unknown, unknown, unknown> => {

@@ -7,9 +7,10 @@
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as Config from "effect/Config"
-import type * as ConfigError from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
@@ -219,6 +220,15 @@ export const make = <E = never, R = never>(
     return { host: bound.address, port: bound.port, url }
   })
 
+/** A whole number within bounds; an empty variable is an absent one, not 0. */
+const whole = (name: string, least: number, most: number): Config.Config<number> =>
+  Config.nonEmptyString(name).pipe(Config.mapOrFail((text) => {
+    const value = /^\d{1,15}$/u.test(text.trim()) ? Number(text) : NaN
+    return value >= least && value <= most
+      ? Either.right(value)
+      : Either.left(ConfigError.InvalidData([], `write a whole number from ${least} to ${most}`))
+  }))
+
 const listOf = (name: string): Config.Config<ReadonlyArray<string> | undefined> =>
   Config.withDefault(Config.array(Config.nonEmptyString(), name), undefined)
 
@@ -229,11 +239,7 @@ const listOf = (name: string): Config.Config<ReadonlyArray<string> | undefined> 
  * @category configuration
  */
 export const settings: Config.Config<Settings> = Config.all({
-  port: Config.integer("PORT").pipe(
-    Config.validate({
-      message: "write a port from 0 to 65535; 0 takes any free one",
-      validation: (port) => port >= 0 && port <= 65_535
-    }),
+  port: whole("PORT", 0, 65_535).pipe(
     Config.withDefault(3333),
     Config.withDescription("The port to listen on; 0 takes any free one")
   ),
@@ -255,7 +261,7 @@ export const settings: Config.Config<Settings> = Config.all({
     Config.withDefault(false),
     Config.withDescription("Permits an address that other machines can reach")
   ),
-  maxBodyBytes: Config.integer("MAX_BODY_BYTES").pipe(
+  maxBodyBytes: whole("MAX_BODY_BYTES", 1, 2 ** 30).pipe(
     Config.withDefault(Transport.maxBodyBytes),
     Config.withDescription("The longest request body in bytes")
   ),

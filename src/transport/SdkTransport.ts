@@ -16,6 +16,7 @@ import * as Scope from "effect/Scope"
 import * as Principal from "../auth/Principal.js"
 import { McpServer } from "../server/McpServer.js"
 import type * as Transport from "./Transport.js"
+import { maxWaitingBytes } from "./Transport.js"
 
 /**
  * The carrier did not start.
@@ -71,14 +72,22 @@ export const make = (
       // A carrier that does not manage to close is closed as far as this program can close it.
       Effect.promise(() => carrier.close().catch(() => {}))
     )
+    let waiting = 0
+    const send = (json: string): void => {
+      waiting += json.length
+      const written = (): void => {
+        waiting -= json.length
+      }
+      // Our own encoder wrote the text: it is a message of the protocol. One that cannot be sent ends nothing: a
+      // carrier of many streams refuses it when its own reader has gone, and says itself when the carrier is closed.
+      new Promise<void>((resolve) => resolve(carrier.send(JSON.parse(json) as JSONRPCMessage))).then(written, written)
+    }
     const calls = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const connection = yield* Scope.extend(
       server.connect({
         caller: options.caller ?? Principal.local,
-        send: (json) => {
-          // Our own encoder wrote the text: it is a message of the protocol.
-          carrier.send(JSON.parse(json) as JSONRPCMessage).catch(end)
-        }
+        send,
+        isBehind: () => waiting > maxWaitingBytes
       }),
       calls
     )

@@ -39,6 +39,9 @@ export interface Options {
   readonly grace?: Duration.DurationInput | undefined
 }
 
+/** With the grace period it leaves the process to end within a second. */
+const interruptMillis = 100
+
 const outputOf = (options: Options): Effect.Effect<LineWriter.Output, never, Scope.Scope> => {
   const stream = options.output
   return stream === undefined
@@ -54,13 +57,21 @@ const serve = (
     const input = options.input ?? process.stdin
     const ended = yield* Deferred.make<void>()
     const end = (): void => Deferred.unsafeDone(ended, Exit.void)
+    let isReading = true
 
     const writer = yield* LineWriter.make(yield* outputOf(options), {
       onBlocked: () => input.pause(),
-      onDrained: () => input.resume(),
+      onDrained: () => {
+        if (isReading) input.resume()
+      },
       onBroken: end
     })
-    const connection = yield* server.connect({ caller: options.caller ?? Principal.local, send: writer.send })
+    const connection = yield* server.connect({
+      caller: options.caller ?? Principal.local,
+      send: writer.send,
+      isBehind: () => writer.waiting() > Transport.maxWaitingBytes,
+      patience: interruptMillis
+    })
     const unparsable = server.unparsable.body
     const lines = Lines.make(options.maxLineBytes ?? Transport.maxLineBytes, {
       onText: connection.receiveText,
@@ -81,9 +92,12 @@ const serve = (
       Effect.sync(() => {
         if (input instanceof Socket) input.ref()
         input.on("data", onData).on("end", onEnd).on("close", end).on("error", end)
+        // A stream that is over says so only once.
+        if (!input.readable) end()
       }),
       () =>
         Effect.sync(() => {
+          isReading = false
           input.off("data", onData).off("end", onEnd).off("close", end).off("error", end)
           input.pause()
           // A paused socket may still keep the process alive.
@@ -116,14 +130,16 @@ export const layerWith = (options: Options): Transport.Transport =>
   Layer.scopedDiscard(Effect.forkScoped(Effect.interruptible(run(options))))
 
 /**
- * The fiber that builds the layer is the program's own under `Layer.launch`. When
- * the layer was built beside others, that fiber has ended; the program is then
- * told what its client would tell it next.
+ * Tells the program what its client would tell it next: one under `runMain` then
+ * exits even though a call that cannot be interrupted goes on. The fiber that
+ * builds the layer is the program's own under `Layer.launch`; when the layer was
+ * built beside others, it has ended.
  */
 const endProgram = (builder: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
+    const isHeard = process.emit("SIGTERM", "SIGTERM")
     if (builder.unsafePoll() === null) return Fiber.interruptFork(builder)
-    if (!process.emit("SIGTERM", "SIGTERM")) process.kill(process.pid, "SIGTERM")
+    if (!isHeard) process.kill(process.pid, "SIGTERM")
     return Effect.void
   })
 

@@ -167,10 +167,25 @@ describe("Chunker.check", () => {
 
   it("reads dates as ISO 8601 only", () => {
     const dated = (publishedAt: string) => Chunker.check({ id: "a", text: "x", publishedAt }) === undefined
-    for (const good of ["2026", "2026-11", "2026-11-22", "2026-11-22T09:00", "2026-11-22T09:00:00.123456Z"]) {
+    for (
+      const good of ["2026", "2026-11", "2026-11-22", "2026-11-22T09:00", "2026-11-22T09:00:00.123456Z", "2024-02-29"]
+    ) {
       assert.isTrue(dated(good), good)
     }
-    for (const bad of ["", "22.11.2026", "Nov 22 2026", "2026-13-01", "2026-02-30T25:00Z", "0000-01-01", "1", "x 1"]) {
+    for (
+      const bad of [
+        "",
+        "22.11.2026",
+        "Nov 22 2026",
+        "2026-13-01",
+        "2026-02-30",
+        "2025-02-29T09:00Z",
+        "2026-02-30T25:00Z",
+        "0000-01-01",
+        "1",
+        "x 1"
+      ]
+    ) {
       assert.isFalse(dated(bad), bad)
     }
   })

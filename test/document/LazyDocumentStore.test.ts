@@ -4,6 +4,8 @@ import * as LazyDocumentStore from "causeway-mcp/document/LazyDocumentStore"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Ref from "effect/Ref"
 import * as TestClock from "effect/TestClock"
 
@@ -72,5 +74,41 @@ describe("LazyDocumentStore.layer", () => {
         )
       )
       assert.deepStrictEqual(yield* Ref.get(reports), ["connection refused"])
+    }))
+
+  it.effect("holds what it acquired until an opening that cannot be interrupted has ended", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const note = (what: string) => Effect.sync(() => void order.push(what))
+      const slow = Layer.scoped(
+        DocumentStore,
+        Effect.zipRight(
+          Effect.acquireRelease(note("locked"), () => note("unlocked")),
+          Effect.uninterruptible(
+            Effect.zipRight(Effect.delay(note("written"), "10 seconds"), Effect.fail("never opened"))
+          )
+        )
+      )
+      const used = yield* Effect.fork(
+        Effect.provide(Effect.sleep("1 second"), LazyDocumentStore.layer(slow, { onFailure: () => Effect.void }))
+      )
+      yield* TestClock.adjust("11 seconds")
+      yield* Fiber.join(used)
+      assert.deepStrictEqual(order, ["locked", "written", "unlocked"])
+    }))
+
+  it.effect("says so when opening ends in a defect and is not tried again", () =>
+    Effect.gen(function*() {
+      const errors: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel === LogLevel.Error) errors.push(String(message))
+      })
+      const broken = Layer.effect(DocumentStore, Effect.dieMessage("a bug"))
+      yield* TestClock.adjust("1 minute").pipe(
+        Effect.provide(LazyDocumentStore.layer(broken)),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      assert.lengthOf(errors, 1)
+      assert.match(errors[0] ?? "", /document store.*not tried again/)
     }))
 })

@@ -82,6 +82,21 @@ layer(Client, { timeout: "60 seconds" })("Pglite.layer", (it) => {
       assert.deepStrictEqual(yield* rows, [1, 2])
     }))
 
+  it.effect("lets timers and sockets have a turn after each statement, also within a transaction", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      let turns = 0
+      const count = () => {
+        turns++
+        turn = setImmediate(count)
+      }
+      let turn = setImmediate(count)
+      yield* sql.withTransaction(Effect.replicateEffect(sql`select 1`, 20, { discard: true })).pipe(
+        Effect.ensuring(Effect.sync(() => clearImmediate(turn)))
+      )
+      assert.isAtLeast(turns, 20)
+    }))
+
   it.effect("forgets what a transaction wrote when it fails", () =>
     Effect.gen(function*() {
       const { insert, rows, sql } = yield* table("forgotten")

@@ -230,4 +230,20 @@ describe("Retriever", () => {
       assert.isBelow(bad?.confidence ?? 1, 0.5)
       for (const confidence of confidences.values()) assert.isTrue(confidence >= 0 && confidence <= 1)
     }).pipe(Effect.provide(live)))
+
+  it.effect("keeps the same words apart when they are of two companies or of two periods", () =>
+    Effect.gen(function*() {
+      const text = "The board declared no dividend and repurchased no shares during the quarter."
+      const of = (id: string, company: string, period: string, days: number) =>
+        note(id, text, { title: `${company} ${period}`, metadata: { company, period }, publishedAt: daysAgo(days) })
+      yield* index(
+        of("a-q2", "Acme", "2026-Q2", 100),
+        of("a-q3", "Acme", "2026-Q3", 10),
+        of("b-q3", "Brook", "2026-Q3", 1),
+        of("b-q3-copy", "Brook", "2026-Q3", 2)
+      )
+      const found = yield* retrieve("Acme dividend")
+      assert.sameMembers([...ids(found)], ["a-q2", "a-q3", "b-q3"])
+      assert.strictEqual(ids(found).at(-1), "b-q3")
+    }).pipe(Effect.provide(live)))
 })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { StreamableHTTPError } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
 import { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from "@modelcontextprotocol/sdk/types.js"
@@ -112,6 +113,34 @@ describe("remote", () => {
         { id: "never", status: "refused", reason: "Too many calls." }
       ])
       assert.strictEqual(calls.length, 3 + 6)
+    }))
+
+  it.scoped("refuses a document that is too long for the server, and sends the others", () =>
+    Effect.gen(function*() {
+      const { near } = yield* serve("index_document", {}, ({ id }) => receipt({ id, outcome: "indexed", passages: 1 }))
+      const send = near.send.bind(near)
+      near.send = (message, options) =>
+        JSON.stringify(message).includes("too long")
+          ? Promise.reject(new StreamableHTTPError(413, "The body is over 1048576 bytes"))
+          : send(message, options)
+      const write = yield* Remote.over(near, url)
+      assert.deepStrictEqual(yield* write([{ id: "a", text: "too long" }, { id: "b", text: "t" }]), [
+        {
+          id: "a",
+          status: "refused",
+          reason: "it is longer than the server takes in one request; see MAX_BODY_BYTES"
+        },
+        { id: "b", status: "indexed", passages: 1 }
+      ])
+    }))
+
+  it.scoped("fails the batch when the server answers with another status", () =>
+    Effect.gen(function*() {
+      const { near } = yield* serve("index_document", {}, ({ id }) => receipt({ id, outcome: "indexed", passages: 1 }))
+      const write = yield* Remote.over(near, url)
+      near.send = () => Promise.reject(new StreamableHTTPError(502, "Bad Gateway"))
+      const error = yield* Effect.flip(write([document]))
+      assert.strictEqual(error.message, `${url}: the server stopped answering`)
     }))
 
   it.scoped("fails the batch when the connection is lost", () =>

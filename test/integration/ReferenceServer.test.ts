@@ -86,6 +86,8 @@ describe("the reference server, started wrongly", () => {
     ["a DATABASE_URL that is none", { DATABASE_URL: "localhost:5432/db" }, /DATABASE_URL.*postgres:\/\//u],
     ["a REDIS_URL that is none", { REDIS_URL: "http://localhost" }, /REDIS_URL.*redis:\/\//u],
     ["a PORT that is none", { PORT: "many" }, /PORT/u],
+    ["a body limit that lets nothing in", { MAX_BODY_BYTES: "-1" }, /MAX_BODY_BYTES/u],
+    ["a DATA_DIR where no folder can be made", { DATA_DIR: "/proc/causeway" }, /\/proc\/causeway/u],
     ["a SAMPLE_CORPUS that is none", { SAMPLE_CORPUS: "yes" }, /SAMPLE_CORPUS.*auto/u],
     ["a gateway URL that is none", { LLM_GATEWAY_URL: "nowhere", LLM_GATEWAY_KEY: "sk-secret" }, /LLM_GATEWAY_URL/u],
     ["a host beyond this machine", { HOST: "0.0.0.0" }, /0\.0\.0\.0/u]

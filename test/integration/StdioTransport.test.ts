@@ -63,6 +63,18 @@ describe("StdioTransport in a process of its own", () => {
       yield* until("finalizer", () => /running 1\nrunning 0\n/.test(seen.err))
     }))
 
+  for (const [how, args] of [["alone", []], ["beside another layer", ["--beside"]]] as const) {
+    it.scopedLive(`exits within a second though a call cannot be interrupted, built ${how}`, () =>
+      Effect.gen(function*() {
+        const { child, seen, timeToExit, until } = yield* start(...args)
+        child.stdin.write(line(FixtureServer.modern(1, "stubborn", { ms: 10_000 })))
+        yield* until("call", () => seen.err.includes("running 1"))
+        child.stdin.end()
+        assert.isBelow(yield* timeToExit, 1000)
+        assert.strictEqual(child.exitCode, 0)
+      }))
+  }
+
   it.scopedLive("answers everything that came before the end of the input", () =>
     Effect.gen(function*() {
       const { child, seen, timeToExit, until } = yield* start()

@@ -66,6 +66,21 @@ describe("ExtractiveLlm.generateText", () => {
     }
   })
 
+  it("is not drawn to a sentence because it says today, as the question does", () => {
+    const { text } = answer("Who is chief executive of Acme today?", [
+      { id: "plant", title: "Acme plant", text: "The hall makes four times the anvils that Acme processes today." },
+      {
+        id: "call",
+        title: "Acme results",
+        text: "Chief executive Wilma Ford spoke of a good year.",
+        publishedAt: "2026"
+      },
+      { id: "guest", title: "Acme dinner", text: "A former chief executive spoke." },
+      { id: "board", title: "Acme board", text: "The chief executive chairs no committee." }
+    ])
+    assert.notInclude(text.slice(0, text.indexOf("]")), "anvils")
+  })
+
   it("takes a date that cannot be read for no date", () => {
     const { text } = answer("What was the quarterly revenue?", [
       { id: "a", text: "Quarterly revenue was 1.", publishedAt: "long ago" },

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Principal from "causeway-mcp/auth/Principal"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as Evidence from "causeway-mcp/tool/Evidence"
 import * as Tool from "causeway-mcp/tool/Tool"
@@ -162,6 +163,72 @@ describe("Connection", () => {
         assert.deepInclude(answered as object, { id: "x" })
         assert.property(answered, "result")
       }).pipe(Effect.provide(layer))
+    }))
+
+  it.scoped("settles no handshake by a request that it refuses", () =>
+    Effect.gen(function*() {
+      const { layer } = yield* hanging
+      yield* Effect.gen(function*() {
+        const client = yield* MemoryTransport.make()
+        const initialize = (id: number) =>
+          JSON.stringify({
+            jsonrpc: "2.0",
+            id,
+            method: "initialize",
+            params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } }
+          })
+        yield* client.send(call(70, "never"))
+        yield* client.send(initialize(70))
+        assert.property(yield* Queue.take(client.replies), "error")
+        yield* client.send(initialize(71))
+        assert.property(yield* Queue.take(client.replies), "result")
+      }).pipe(Effect.provide(layer))
+    }))
+
+  it.scoped("does not begin a request whose id is in use", () =>
+    Effect.gen(function*() {
+      let begun = 0
+      const layer = McpServer.layerTools(
+        Toolkit.make(
+          tool("never").implement(() => Effect.never),
+          tool("counted").implement(() => {
+            begun += 1
+            return Evidence.computed("counted", "x")
+          })
+        ),
+        { name: "t", version: "1" }
+      )
+      yield* Effect.gen(function*() {
+        const client = yield* MemoryTransport.make()
+        yield* client.send(call("x", "never"))
+        yield* client.send(call("x", "counted"))
+        assert.property(yield* Queue.take(client.replies), "error")
+        assert.strictEqual(begun, 0)
+      }).pipe(Effect.provide(layer))
+    }))
+
+  it.effect("closes though a call cannot be interrupted", () =>
+    Effect.gen(function*() {
+      const release = yield* Deferred.make<void>()
+      const layer = McpServer.layerTools(
+        Toolkit.make(
+          tool("stubborn").implement(() =>
+            Effect.zipRight(Effect.uninterruptible(Deferred.await(release)), Evidence.computed("stubborn", "x"))
+          )
+        ),
+        { name: "t", version: "1" }
+      )
+      const said: Array<string> = []
+      const scope = yield* Scope.make()
+      const connection = yield* Effect.flatMap(McpServer.McpServer, (server) =>
+        server.connect({ caller: Principal.local, send: (json) => void said.push(json), patience: 20 })).pipe(
+          Scope.extend(scope),
+          Effect.provide(layer)
+        )
+      connection.receiveText(call(1, "stubborn"))
+      yield* Scope.close(scope, Exit.void)
+      yield* Deferred.succeed(release, undefined)
+      assert.deepStrictEqual(said, [])
     }))
 
   it.effect("interrupts what is in flight when its scope closes", () =>

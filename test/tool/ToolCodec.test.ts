@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { DocumentStoreError, Unavailable } from "causeway-mcp/document/DocumentStore"
 import * as Evidence from "causeway-mcp/tool/Evidence"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as ToolCodec from "causeway-mcp/tool/ToolCodec"
@@ -98,12 +99,12 @@ describe("ToolCodec.make", () => {
   it.effect("gives a failure a sentence, a body and no structured content", () =>
     Effect.gen(function*() {
       const codec = yield* ToolCodec.make(Find)
-      const result = codec.encodeFailure(ToolError.unavailable({
+      const result = yield* Effect.fromNullable(codec.encodeFailure(ToolError.unavailable({
         source: "document-store",
         retryAfter: Duration.seconds(2),
         fallback: { tool: "other", why: "it knows the history" },
         cause: new Error("password=secret")
-      }))
+      })))
       const body = {
         code: "temporarily_unavailable",
         message:
@@ -125,7 +126,7 @@ describe("ToolCodec.make", () => {
   it.effect("gives a declared failure its tag as code and its fields as details", () =>
     Effect.gen(function*() {
       const codec = yield* ToolCodec.make(Find)
-      const result = codec.encodeFailure(new IndexBuilding({ percent: 40 }))
+      const result = yield* Effect.fromNullable(codec.encodeFailure(new IndexBuilding({ percent: 40 })))
       assert.deepStrictEqual(result._meta?.[ToolCodec.errorMetaKey], {
         code: "index_building",
         message: "The index is being built: 40 %.",
@@ -133,6 +134,47 @@ describe("ToolCodec.make", () => {
         details: { _tag: "IndexBuilding", percent: 40 }
       })
     }))
+
+  it.effect("keeps what a declared failure was caused by out of its details", () =>
+    Effect.gen(function*() {
+      const codec = yield* ToolCodec.make(
+        Tool.make("look_up", {
+          description: "Looks up what a store holds",
+          success: Schema.String,
+          failure: DocumentStoreError,
+          safety: "readOnly"
+        })
+      )
+      const result = yield* Effect.fromNullable(codec.encodeFailure(
+        new DocumentStoreError({
+          method: "search",
+          reason: new Unavailable({ cause: new Error("password authentication failed") })
+        })
+      ))
+      assert.notInclude(JSON.stringify(result), "password")
+      assert.include(JSON.stringify(result), "\\\"method\\\":\\\"search\\\"")
+    }))
+
+  it.effect(
+    "names no more problems than help, however many there are and however long their names",
+    () =>
+      Effect.gen(function*() {
+        const codec = yield* ToolCodec.make(
+          Tool.make("count_items", {
+            description: "Counts the items it is given",
+            parameters: { items: Schema.Array(Schema.Struct({ x: Schema.optional(Schema.String) })) },
+            success: Schema.Int,
+            safety: "readOnly"
+          })
+        )
+        const many = codec.decode({ items: Array.from({ length: 60_000 }, () => ({ x: 1 })) })
+        const details = Either.isLeft(many) ? many.left.details : undefined
+        assert.lengthOf((details as { readonly problems: ReadonlyArray<unknown> }).problems, 100)
+        const long = codec.decode({ items: [], ["k".repeat(100_000)]: 1 })
+        assert.isBelow(Either.isLeft(long) ? long.left.message.length : Infinity, 2000)
+      }),
+    10_000
+  )
 
   it.effect("refuses parameters that are no object and schemas without a JSON form", () =>
     Effect.gen(function*() {

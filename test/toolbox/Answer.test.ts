@@ -398,6 +398,23 @@ describe("Answer, when something is down", () => {
       }))
     ))
 
+  it.effect("does without a search that takes longer than its share, and not before, nor for a store that cannot be interrupted", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(ask({ userId: "ada" }))
+      yield* TestClock.adjust("1499 millis")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      yield* TestClock.adjust("1 millis")
+      const { degraded } = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(degraded?.missing, ["document-store"])
+    }).pipe(
+      Effect.provide(withTool({
+        retriever: Layer.succeed(Retriever.Retriever, {
+          retrieve: () => Effect.uninterruptible(Effect.delay(Effect.die("too late"), "1 hour"))
+        }),
+        model: says(TestLlm.text("You read of 41% [history:e2]."))
+      }))
+    ))
+
   it.effect("does without a history that takes longer than its share", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(ask({ userId: "ada" }))

@@ -89,7 +89,7 @@ describe("IndexDocument", () => {
       assert.strictEqual(body.code, "insufficient_scope")
     }).pipe(Effect.provide(memory)))
 
-  it.effect("refuses metadata that is no fact, and blank text", () =>
+  it.effect("refuses metadata that is no fact, blank text, and a day that is in no calendar", () =>
     Effect.gen(function*() {
       const nested = yield* failure(name, { ...document, metadata: { company: { name: "Acme" } } })
       assert.strictEqual(nested.code, "invalid_input")
@@ -99,5 +99,7 @@ describe("IndexDocument", () => {
       assert.include((yield* failure(name, { ...document, metadata: many })).message, "more than 64")
       const blank = yield* failure(name, { ...document, text: " \n " })
       assert.include(blank.message, "text: is blank")
+      const dated = yield* failure(name, { ...document, publishedAt: "2026-02-30" })
+      assert.include(dated.message, "publishedAt: not a date")
     }).pipe(Effect.provide(memory)))
 })

@@ -26,6 +26,12 @@ describe("Preferences.derive", () => {
     ])
   })
 
+  it("takes time in proportion to a text, whatever marks it holds", () => {
+    const texts = ["'", "'s", ".", "-'"].map((marks) => `about A${marks.repeat(1_000_000)}x`)
+    const { companies } = Preferences.derive(said(...texts, "about Acme's"), now)
+    assert.deepStrictEqual(names(companies), ["Acme"])
+  }, 5_000)
+
   it("takes another half-life", () => {
     const { companies } = Preferences.derive(said([1, "about Acme"]), now, { halfLife: "1 day" })
     assert.deepStrictEqual(companies, [{ name: "Acme", weight: 0.5 }])

@@ -16,6 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
@@ -182,6 +183,19 @@ describe("ToolRegistry.call", () => {
       assert.isTrue(lines.some((line) => line.includes("secret 123")))
     }))
 
+  it.effect("shows nothing of an error that the tool did not declare", () =>
+    Effect.gen(function*() {
+      class Driver extends Schema.TaggedError<Driver>()("Driver", { message: Schema.String }) {}
+      const wrapped = Tool.wrap(
+        tool("wrapped").implement(() => Effect.fail(new ToolError({ code: "not_found", message: "" }))),
+        () => Effect.fail(new Driver({ message: "password secret-word" }))
+      )
+      const registry = yield* withTools(Toolkit.make(wrapped))
+      const result = yield* registry.call(request("wrapped")).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+      assert.strictEqual(body(result).code, "internal")
+      assert.notInclude(JSON.stringify(result), "secret-word")
+    }))
+
   it.effect("is already an Exit when the handler's effect is one", () =>
     Effect.gen(function*() {
       const evidence = yield* Evidence.computed("x", "done")
@@ -199,4 +213,28 @@ describe("ToolRegistry.call", () => {
       yield* registry.call({ ...request("counting"), reportProgress: (update) => seen.push(update.progress) })
       assert.deepStrictEqual(seen, [1])
     }))
+  it.effect("answers `internal` when an answer or a failure has no JSON form", () =>
+    Effect.gen(function*() {
+      const open = (name: string) =>
+        Tool.make(name, {
+          description: "A tool whose answer may be anything",
+          success: Schema.Unknown,
+          safety: "readOnly"
+        })
+      const circular: { self?: unknown } = {}
+      circular.self = circular
+      const toolkit = Toolkit.make(
+        open("big").implement(() => Evidence.computed("big", 1n)),
+        open("circular").implement(() => Effect.zipRight(Effect.yieldNow(), Evidence.computed("circular", circular))),
+        open("failing").implement(() =>
+          Effect.fail(new ToolError({ code: "not_found", message: "No", details: circular }))
+        )
+      )
+      const registry = yield* withTools(toolkit)
+      for (const name of ["big", "circular", "failing"]) {
+        const result = yield* registry.call(request(name))
+        assert.isTrue(result.isError, name)
+        assert.strictEqual(body(result).code, "internal", name)
+      }
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
 })

@@ -57,4 +57,27 @@ describe("SdkTransport", () => {
       )
       assert.strictEqual(error._tag, "SdkTransportError")
     }))
+  for (
+    const [what, refuse] of [
+      ["rejects", () => Promise.reject(new Error("no reader"))],
+      ["throws", () => {
+        throw new Error("no reader")
+      }]
+    ] as const
+  ) {
+    it.scopedLive(`serves on when the carrier ${what} for one answer`, () =>
+      Effect.gen(function*() {
+        const [near, far] = InMemoryTransport.createLinkedPair()
+        const ids: Array<unknown> = []
+        near.onmessage = (message) => void ids.push("id" in message ? message.id : undefined)
+        yield* Effect.provide(SdkTransport.make(far), FixtureServer.layer(TransportLaws.makeProbe()))
+        const send = far.send.bind(far)
+        far.send = refuse
+        yield* Effect.promise(() => near.send({ ...FixtureServer.modern(1, "slow", { ms: 1 }), jsonrpc: "2.0" }))
+        yield* Effect.sleep("20 millis")
+        far.send = send
+        yield* Effect.promise(() => near.send({ ...FixtureServer.modern(2, "echo", { text: "x" }), jsonrpc: "2.0" }))
+        assert.deepStrictEqual(ids, [2])
+      }))
+  }
 })

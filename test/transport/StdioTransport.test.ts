@@ -142,4 +142,51 @@ describe("StdioTransport", () => {
       yield* Fiber.join(fiber)
       assert.strictEqual(process.stdout.write, write)
     }))
+  const destroyed = (): PassThrough => new PassThrough().destroy()
+  for (
+    const [what, streams] of [
+      ["the input is over", () => ({ input: destroyed(), output: new PassThrough() })],
+      ["the output is over", () => ({ input: new PassThrough(), output: destroyed() })]
+    ] as const
+  ) {
+    it.scoped(`ends at once when ${what} before it begins`, () =>
+      Effect.gen(function*() {
+        const options = streams()
+        yield* turns(3)
+        yield* Fiber.join(yield* open(options))
+      }), 2000)
+  }
+
+  it.scoped("drops notifications that a client does not read, and never the answer", () =>
+    Effect.gen(function*() {
+      const input = new PassThrough()
+      const output = slowOutput(1)
+      yield* open({ input, output: output.stream })
+      const token = "p".repeat(1000)
+      input.write(`${JSON.stringify(FixtureServer.modern(1, "count", { n: 5000 }, { progressToken: token }))}\n`)
+      yield* turns(5)
+      const isOver = () => output.writes.join("").includes("\"id\":1")
+      yield* Effect.repeat(turn, { until: () => output.writes.length > 0, times: 1000 })
+      // The call yields at every step; it has ended long before so many turns.
+      yield* turns(6000)
+      output.proceed()
+      yield* Effect.repeat(turn, { until: isOver, times: 1000 })
+      assert.isTrue(isOver())
+      assert.isBelow(output.writes.join("").length, 2 * 1024 * 1024)
+    }))
+
+  it.scoped("leaves the input alone once it has let go of it", () =>
+    Effect.gen(function*() {
+      const input = new PassThrough()
+      const output = slowOutput(1)
+      const fiber = yield* open({ input, output: output.stream })
+      input.write(echo(1))
+      yield* turns(5)
+      assert.isTrue(input.isPaused())
+      const interrupted = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* turns(2)
+      output.proceed()
+      yield* Fiber.join(interrupted)
+      assert.isTrue(input.isPaused())
+    }))
 })

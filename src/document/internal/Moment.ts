@@ -21,8 +21,12 @@ export const millis = (text: string): number | undefined => {
   const match = shape.exec(text)
   if (match === null) return undefined
   const value = Date.parse(text.length > 10 && match[1] === undefined ? `${text}Z` : text)
-  return value >= earliest && value <= latest ? value : undefined
+  return value >= earliest && value <= latest && isInCalendar(text.slice(0, 10)) ? value : undefined
 }
+
+/** The parser takes 30 February for 2 March. */
+const isInCalendar = (day: string): boolean =>
+  day.length < 10 || new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
 
 /**
  * The one form in which moments are stored and returned:

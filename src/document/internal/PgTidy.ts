@@ -44,6 +44,9 @@ export const make = (): PgTidy => {
         due = Math.max(least, (total?.passages ?? 0) / 4)
         for (const table of tables) yield* sql.unsafe(`vacuum (analyze) ${table}`)
       }).pipe(
+        // What was written is acknowledged when this is over, so it must be over.
+        Effect.disconnect,
+        Effect.timeout("30 seconds"),
         Effect.catchAll((error) => Effect.logWarning("The document store could not tidy its tables", error))
       )
   }

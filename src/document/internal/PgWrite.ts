@@ -48,8 +48,11 @@ export interface Stored {
 
 type Written<A> = Effect.Effect<A, SqlError, SqlClient.SqlClient>
 
-/** One statement carries at most this many passages, some hundred times as many postings. */
-const slice = 256
+/**
+ * One statement carries at most this many passages, some hundred times as many
+ * postings: in PGlite it holds the event loop.
+ */
+const slice = 64
 
 /** How many passages a tenant gained or lost, and how many tokens they hold. */
 interface Tally {
@@ -247,17 +250,18 @@ export const insert = (tenant: number, entries: ReadonlyArray<Entry>, options: {
         ${PgArray.text(entries.map(({ contentHash }) => contentHash))}::text[],
         ${PgArray.text(entries.map(({ passages }) => passages.length))}::int[]
       ) as given`
-    const rows = entries.flatMap(({ document, passages }) =>
-      passages.map((passage): Row => ({
+    const rows = entries.flatMap(({ document, passages }) => passages.map((passage) => ({ document, passage })))
+    let tokens = 0
+    for (let at = 0; at < rows.length; at += slice) {
+      const cut = rows.slice(at, at + slice).map(({ document, passage }): Row => ({
         ...passage,
         document: document.id,
         tokens: Tokenizer.tokens(Chunker.embedded(document.title, passage.text))
       }))
-    )
-    for (let at = 0; at < rows.length; at += slice) {
-      yield* insertPassages(tenant, rows.slice(at, at + slice), options)
+      for (const row of cut) tokens += row.tokens.length
+      yield* insertPassages(tenant, cut, options)
     }
-    return { passages: rows.length, tokens: rows.reduce((sum, { tokens }) => sum + tokens.length, 0) }
+    return { passages: rows.length, tokens }
   })
 
 /**

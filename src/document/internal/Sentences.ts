@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Abbreviation from "../Abbreviation.js"
 
 /**
  * A stretch of text, `[start, end)` in UTF-16 units, without white space at
@@ -25,10 +26,6 @@ const ends =
 
 const heading = /^#{1,6}\s/
 
-/** Words whose full stop ends no sentence; a single letter counts as one of them. */
-const abbreviation =
-  /(?:^|[\s(.])(?:\p{L}|mr|mrs|ms|dr|prof|st|vs|etc|inc|corp|ltd|co|no|nos|fig|figs|eq|ref|approx|jr|sr|al|dept|est|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)\.$/iu
-
 /**
  * The units of a text in order, none longer than `maxLength`. Takes linear time.
  *
@@ -48,7 +45,8 @@ export const split = (text: string, maxLength: number): ReadonlyArray<Unit> => {
   }
   for (const match of text.matchAll(ends)) {
     const isLine = match[0].includes("\n")
-    if (!isLine && abbreviation.test(text.slice(Math.max(0, match.index - 8), match.index))) continue
+    const mark = match.index - 1
+    if (!isLine && text.charAt(mark) === "." && Abbreviation.holdsStop(text, mark)) continue
     close(match.index)
     start = match.index + match[0].length
   }

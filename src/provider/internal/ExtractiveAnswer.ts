@@ -44,6 +44,9 @@ const askingWords = new Set(
   )
 )
 
+/** Words that ask how things stand now. A sentence that holds one is no nearer to that: its date tells. */
+const presentWords = new Set(Tokenizer.terms("today nowadays"))
+
 const number = /\p{N}/u
 
 /**
@@ -59,7 +62,7 @@ const number = /\p{N}/u
  */
 export const compose = (question: string, passages: ReadonlyArray<Chat.ContextPassage>): ReadonlyArray<Quote> => {
   const asked = Tokenizer.terms(question)
-  const subject = asked.filter((term) => !askingWords.has(term))
+  const subject = asked.filter((term) => !askingWords.has(term) && !presentWords.has(term))
   const isSummary = summary.test(question)
   const parts = passages.map((passage) => ({
     passage,

@@ -3,25 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Abbreviation from "../../document/Abbreviation.js"
 
 /** A longer sentence (a table, a list without full stops) is cut at a space. */
 const maxLength = 500
 
-/** Abbreviations whose full stop ends no sentence, in lower case. */
-const abbreviations = new Set(
-  "mr mrs ms dr prof inc corp co ltd llc plc vs approx est e.g i.e cf al st u.s u.k".split(" ")
-)
-
-/** Abbreviations only where a number follows. */
-const numbered = new Set("no fig jan feb mar apr jun jul aug sep sept oct nov dec".split(" "))
-
 const isSpace = (unit: number): boolean => unit === 32 || unit === 9 || unit === 10 || unit === 13 || unit === 0xa0
-
-const wordBefore = (text: string, at: number): string => {
-  let start = at
-  while (start > 0 && at - start < 8 && !isSpace(text.charCodeAt(start - 1))) start--
-  return text.slice(start, at).toLowerCase().replace(/^[("'[]+/u, "")
-}
 
 const closers = /["'”’)\]]/u
 const lowerCase = /\p{Ll}/u
@@ -34,12 +21,7 @@ const endAt = (text: string, at: number): number => {
   let end = at + 1
   while (end < text.length && end - at < 4 && closers.test(text.charAt(end))) end++
   if (end < text.length && !isSpace(text.charCodeAt(end))) return -1
-  if (mark === ".") {
-    const word = wordBefore(text, at)
-    if (abbreviations.has(word) || /^\p{L}$/u.test(word)) return -1
-    if (numbered.has(word) && /^\s\d/u.test(text.slice(at + 1, at + 3))) return -1
-  }
-  return end
+  return mark === "." && Abbreviation.holdsStop(text, at) ? -1 : end
 }
 
 /** Whether the line break at `at` ends a sentence: a blank line, or a next line that does not go on in lower case. */

@@ -23,8 +23,11 @@ const latest = Date.parse("9999-12-31T23:59:59.999Z")
 export const millis = (text: string): number | undefined => {
   if (!day.test(text)) return undefined
   const value = Date.parse(text.length > 10 && !/(?:Z|[+-]\d{2}:\d{2})$/u.test(text) ? `${text}Z` : text)
-  return value >= earliest && value <= latest ? value : undefined
+  return value >= earliest && value <= latest && isInCalendar(text.slice(0, 10)) ? value : undefined
 }
+
+/** The parser takes 30 February for 2 March. */
+const isInCalendar = (day: string): boolean => new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
 
 /**
  * The same moment in the one form that goes out, `2026-11-22T09:00:00.000Z`;

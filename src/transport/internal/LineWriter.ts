@@ -29,6 +29,8 @@ export interface LineWriter {
   readonly send: (line: string) => void
   /** Writes at once what was added. */
   readonly flushNow: () => void
+  /** How many characters and bytes wait for the reader, about. */
+  readonly waiting: () => number
   /** Succeeds when everything added is written, or never can be. */
   readonly flushed: Effect.Effect<void>
 }
@@ -103,6 +105,8 @@ export const make = (output: Output, listener: Listener): Effect.Effect<LineWrit
       output.stream.on("drain", onDrain)
       output.stream.on("close", onBroken)
       output.stream.on("error", onBroken)
+      // A stream that is over says so only once.
+      if (!output.stream.writable) onBroken()
 
       const flushed = Effect.async<void>((resume) => {
         flushNow()
@@ -126,7 +130,8 @@ export const make = (output: Output, listener: Listener): Effect.Effect<LineWrit
         output.stream.off("drain", onDrain)
         output.stream.off("close", onBroken)
       })
-      return { writer: { send, flushNow, flushed }, release: Effect.zipRight(settled, release) }
+      const waitingNow = (): number => pending.length + output.stream.writableLength
+      return { writer: { send, flushNow, flushed, waiting: waitingNow }, release: Effect.zipRight(settled, release) }
     }),
     ({ release }) => release
   ).pipe(Effect.map(({ writer }) => writer))
