@@ -192,7 +192,7 @@ const evidenceOf = ({ answer, given, hasDocuments }: Written): Effect.Effect<Evi
     const model = yield* Evidence.source({
       id: answer.model === "" ? answer.provider : answer.model,
       kind: "model",
-      title: `Model of ${answer.provider}`
+      title: isExtractive ? "Quoted from the sources, not generated" : `Model of ${answer.provider}`
     })
     const from = yield* Effect.forEach(cited.length > 0 ? cited : given, sourceOf)
     const sources: Sources = Arr.append(from, model)
