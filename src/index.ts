@@ -182,6 +182,13 @@ export * as DocumentStore from "./document/DocumentStore.js"
 export * as LazyDocumentStore from "./document/LazyDocumentStore.js"
 
 /**
+ * Reads dates alike everywhere: ISO 8601, UTC unless it says otherwise.
+ *
+ * @since 0.1.0
+ */
+export * as Moment from "./document/Moment.js"
+
+/**
  * Asks in words: embeds the question, searches, drops what says the same
  * twice, weighs age, and says how sure each passage is.
  *

@@ -7,8 +7,8 @@
 import { createHash } from "node:crypto"
 import type { Document } from "./Document.js"
 import * as Filter from "./internal/Filter.js"
-import * as Moment from "./internal/Moment.js"
 import * as Sentences from "./internal/Sentences.js"
+import * as Moment from "./Moment.js"
 
 /**
  * A piece of a document's text.

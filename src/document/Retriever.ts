@@ -17,7 +17,7 @@ import * as Confidence from "./internal/Confidence.js"
 import * as ConfidenceModel from "./internal/ConfidenceModel.js"
 import * as Duplicates from "./internal/Duplicates.js"
 import * as Fusion from "./internal/Fusion.js"
-import * as Moment from "./internal/Moment.js"
+import * as Moment from "./Moment.js"
 
 /**
  * @since 0.1.0

@@ -8,16 +8,20 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Moment from "../document/Moment.js"
+
+/** What `format: "date-time"` asks for; clients check it. */
+const dateTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/u
 
 /**
- * A point in time on the wire: ISO 8601 in UTC.
+ * A point in time on the wire, with a time and a zone: RFC 3339.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Timestamp: Schema.Schema<string> = Schema.String.pipe(
-  Schema.filter((value) => !Number.isNaN(Date.parse(value)), {
-    message: () => "not a date; write ISO 8601, for example 2026-11-22T09:00:00Z"
+  Schema.filter((value) => dateTime.test(value) && Moment.millis(value) !== undefined, {
+    message: () => "not a moment; write a date, a time and a zone, for example 2026-11-22T09:00:00Z"
   }),
   Schema.annotations({ jsonSchema: { type: "string", format: "date-time" } })
 )
@@ -177,7 +181,8 @@ export const make = <A>(options: {
 }
 
 /**
- * Makes a source, stamped with the present moment of the `Clock`.
+ * Makes a source, stamped with the present moment of the `Clock`. A date of
+ * publication without a time, or without a zone, is taken as UTC.
  *
  * @since 0.1.0
  * @category constructors
@@ -188,7 +193,10 @@ export const source = (
   Effect.map(Clock.currentTimeMillis, (now) => ({
     cached: false,
     ...options,
-    retrievedAt: new Date(now).toISOString()
+    ...(options.publishedAt === undefined
+      ? {}
+      : { publishedAt: Moment.normal(options.publishedAt) ?? options.publishedAt }),
+    retrievedAt: Moment.iso(now)
   }))
 
 /**

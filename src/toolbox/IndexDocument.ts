@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Document from "../document/Document.js"
 import { DocumentStore } from "../document/DocumentStore.js"
+import * as Moment from "../document/Moment.js"
 import * as Evidence from "../tool/Evidence.js"
 import * as Tool from "../tool/Tool.js"
 import * as ToolCall from "../tool/ToolCall.js"
@@ -130,7 +131,7 @@ export const make = (
     Effect.gen(function*() {
       const { tenant } = yield* ToolCall.caller
       const store = yield* DocumentStore
-      const publishedAt = Fields.iso(input.publishedAt)
+      const publishedAt = Moment.normal(input.publishedAt)
       const document: Document.Document = { ...input, publishedAt }
       const outcomes = yield* store.index(tenant, [document]).pipe(
         Effect.mapError((cause) => Failure.documentStore(cause))

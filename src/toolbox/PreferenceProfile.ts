@@ -9,6 +9,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Principal from "../auth/Principal.js"
+import * as Moment from "../document/Moment.js"
 import { SessionStore } from "../session/SessionStore.js"
 import * as Evidence from "../tool/Evidence.js"
 import * as Tool from "../tool/Tool.js"
@@ -162,7 +163,7 @@ export const make = (
         Effect.mapError(Failure.sessionStore)
       )
       const events = found.map(({ eventId, type, text, occurredAt }) => ({ eventId, type, text, occurredAt }))
-      const latest = Fields.iso(events[0]?.occurredAt)
+      const latest = Moment.normal(events[0]?.occurredAt)
       const source = yield* Evidence.source({
         id: userId,
         kind: "session-store",

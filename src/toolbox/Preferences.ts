@@ -6,9 +6,9 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import * as Moment from "../document/Moment.js"
 import * as Tokenizer from "../document/Tokenizer.js"
 import type { SessionEvent } from "../session/SessionStore.js"
-import * as Fields from "./internal/Fields.js"
 import * as Vocabulary from "./internal/Vocabulary.js"
 
 /**
@@ -148,7 +148,7 @@ class Counter {
  * @category combinators
  */
 export const recency = (occurredAt: string, now: number, halfLife: Duration.DurationInput = "7 days"): number => {
-  const at = Fields.millis(occurredAt)
+  const at = Moment.millis(occurredAt)
   return at === undefined ? 1 : 2 ** (-Math.max(0, now - at) / Math.max(1, Duration.toMillis(halfLife)))
 }
 

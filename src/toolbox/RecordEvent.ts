@@ -7,6 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Moment from "../document/Moment.js"
 import { SessionStore } from "../session/SessionStore.js"
 import * as Evidence from "../tool/Evidence.js"
 import * as Tool from "../tool/Tool.js"
@@ -103,7 +104,7 @@ export const make = (
     Effect.gen(function*() {
       const { tenant } = yield* ToolCall.caller
       const store = yield* SessionStore
-      const at = Fields.iso(occurredAt) ?? new Date(yield* Clock.currentTimeMillis).toISOString()
+      const at = Moment.normal(occurredAt) ?? new Date(yield* Clock.currentTimeMillis).toISOString()
       const outcome = yield* store.append({ tenant, userId }, { eventId, type, text, occurredAt: at }).pipe(
         Effect.mapError(Failure.sessionStore)
       )

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Document from "../document/Document.js"
+import * as Moment from "../document/Moment.js"
 import type { Retrieved } from "../document/Retriever.js"
 import { Retriever } from "../document/Retriever.js"
 import * as Evidence from "../tool/Evidence.js"
@@ -98,7 +99,7 @@ export const Data = Schema.Struct({
 export interface Data extends Schema.Schema.Type<typeof Data> {}
 
 const toPassage = ({ passage, confidence, ageDays }: Retrieved): typeof Passage.Type => {
-  const publishedAt = Fields.iso(passage.publishedAt)
+  const publishedAt = Moment.normal(passage.publishedAt)
   return {
     documentId: passage.documentId,
     position: passage.position,

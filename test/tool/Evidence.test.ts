@@ -100,6 +100,8 @@ describe("Evidence.source", () => {
       yield* TestClock.setTime(Date.parse("2026-11-22T10:00:00Z"))
       const made = yield* Evidence.source({ id: "a", kind: "web" })
       assert.deepStrictEqual(made, { id: "a", kind: "web", cached: false, retrievedAt: "2026-11-22T10:00:00.000Z" })
+      const dated = yield* Evidence.source({ id: "a", kind: "web", publishedAt: "2026-11-20" })
+      assert.strictEqual(dated.publishedAt, "2026-11-20T00:00:00.000Z")
       const computed = yield* Evidence.computed("sum", 3)
       assert.deepStrictEqual([computed.confidence, computed.sources[0].kind, computed.data], [1, "computation", 3])
     }))
@@ -122,6 +124,8 @@ describe("Evidence.envelope", () => {
     assert.strictEqual(decode(whole)._tag, "Right")
     assert.strictEqual(decode({ ...whole, sources: [] })._tag, "Left")
     assert.strictEqual(decode({ ...whole, confidence: 1.5 })._tag, "Left")
-    assert.strictEqual(decode({ ...whole, sources: [source("a", { retrievedAt: "yesterday" })] })._tag, "Left")
+    for (const retrievedAt of ["yesterday", "2026-11-22", "2026-11-22T09:00:00", "2026-02-30T09:00:00Z"]) {
+      assert.strictEqual(decode({ ...whole, sources: [source("a", { retrievedAt })] })._tag, "Left", retrievedAt)
+    }
   })
 })

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import type { Metadata, MetadataValue } from "../Document.js"
-import * as Moment from "./Moment.js"
+import * as Moment from "../Moment.js"
 
 /**
  * A filter as it is asked.

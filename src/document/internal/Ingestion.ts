@@ -9,10 +9,10 @@ import * as Effect from "effect/Effect"
 import type { EmbedderError, Embedding } from "../../embedding/Embedder.js"
 import * as Chunker from "../Chunker.js"
 import type { Document } from "../Document.js"
+import * as Moment from "../Moment.js"
 import * as Tokenizer from "../Tokenizer.js"
 import * as Filter from "./Filter.js"
 import type { Entry } from "./MemoryIndex.js"
-import * as Moment from "./Moment.js"
 
 /**
  * What becomes of one document.

@@ -12,9 +12,9 @@ import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import type { Metadata, Passage } from "../Document.js"
+import * as Moment from "../Moment.js"
 import * as Filter from "./Filter.js"
 import * as Fusion from "./Fusion.js"
-import * as Moment from "./Moment.js"
 import * as PgArray from "./PgArray.js"
 
 type Read<A> = Effect.Effect<A, SqlError, SqlClient.SqlClient>

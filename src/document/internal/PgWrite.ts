@@ -13,9 +13,9 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Chunker from "../Chunker.js"
 import type { Document } from "../Document.js"
+import * as Moment from "../Moment.js"
 import * as Tokenizer from "../Tokenizer.js"
 import * as InvertedIndex from "./InvertedIndex.js"
-import * as Moment from "./Moment.js"
 import * as PgArray from "./PgArray.js"
 
 /**
@@ -231,10 +231,7 @@ export const insert = (tenant: number, entries: ReadonlyArray<Entry>, options: {
   Effect.gen(function*() {
     if (entries.length === 0) return { passages: 0, tokens: 0 }
     const sql = yield* SqlClient.SqlClient
-    const published = ({ document: { publishedAt } }: Entry): string | undefined => {
-      const millis = publishedAt === undefined ? undefined : Moment.millis(publishedAt)
-      return millis === undefined ? undefined : Moment.iso(millis)
-    }
+    const published = ({ document }: Entry): string | undefined => Moment.normal(document.publishedAt)
     yield* sql`
       insert into causeway_documents
         (tenant, embedder, dimensions, indexed_at, id, title, uri, published_at, metadata, content_hash, passages)

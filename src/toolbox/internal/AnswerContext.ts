@@ -4,10 +4,10 @@
  *
  * @since 0.1.0
  */
+import * as Moment from "../../document/Moment.js"
 import * as Tokenizer from "../../document/Tokenizer.js"
 import type * as Chat from "../../llm/Chat.js"
 import type { SessionEvent } from "../../session/SessionStore.js"
-import * as Fields from "./Fields.js"
 import type { Found } from "./Found.js"
 
 /**
@@ -42,7 +42,7 @@ export const documents = (found: ReadonlyArray<Found>): ReadonlyArray<Item> => {
   let left = maxTotal
   return found.flatMap((document): ReadonlyArray<Item> => {
     const { title } = document.best.passage
-    const publishedAt = Fields.iso(document.best.passage.publishedAt)
+    const publishedAt = Moment.normal(document.best.passage.publishedAt)
     const text = clip(document.passages.map((item) => item.passage.text).join("\n\n"), maxDocument)
     if (text.length > left) return []
     left -= text.length
@@ -78,7 +78,7 @@ export const events = (
     const id = `history:${event.eventId}`
     if (ids.has(id) || event.text.trim() === "" || normal(event.text) === normal(question)) return []
     ids.add(id)
-    const publishedAt = Fields.iso(event.occurredAt)
+    const publishedAt = Moment.normal(event.occurredAt)
     return [{
       _tag: "Event",
       event,

@@ -5,41 +5,12 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Moment from "../../document/Moment.js"
 
 const unstorable = /[\0\p{Cs}]/u
 
+/** Narrower than what stores take: a whole day at least, so that a model need not guess. */
 const day = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})?)?$/
-
-const earliest = Date.parse("0001-01-01T00:00:00Z")
-const latest = Date.parse("9999-12-31T23:59:59.999Z")
-
-/**
- * Epoch milliseconds of an ISO 8601 date or date-time; `undefined` when it is
- * none. A time without a zone is UTC.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const millis = (text: string): number | undefined => {
-  if (!day.test(text)) return undefined
-  const value = Date.parse(text.length > 10 && !/(?:Z|[+-]\d{2}:\d{2})$/u.test(text) ? `${text}Z` : text)
-  return value >= earliest && value <= latest && isInCalendar(text.slice(0, 10)) ? value : undefined
-}
-
-/** The parser takes 30 February for 2 March. */
-const isInCalendar = (day: string): boolean => new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
-
-/**
- * The same moment in the one form that goes out, `2026-11-22T09:00:00.000Z`;
- * `undefined` when the text is no moment.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const iso = (text: string | undefined): string | undefined => {
-  const value = text === undefined ? undefined : millis(text)
-  return value === undefined ? undefined : new Date(value).toISOString()
-}
 
 // A filter without `jsonSchema` would drop its description and examples from the JSON Schema.
 
@@ -88,7 +59,7 @@ export const moment = (description: string) =>
   Schema.String.pipe(
     Schema.maxLength(40),
     Schema.pattern(day),
-    Schema.filter((value) => millis(value) !== undefined),
+    Schema.filter((value) => Moment.millis(value) !== undefined),
     Schema.annotations({
       description,
       examples: ["2026-11-22", "2026-11-22T09:00:00Z"],

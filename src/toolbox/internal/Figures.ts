@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Moment from "../../document/Moment.js"
 import * as Tokenizer from "../../document/Tokenizer.js"
-import * as Fields from "./Fields.js"
 import type { Found } from "./Found.js"
 
 interface Statement {
@@ -39,7 +39,7 @@ const fact = ({ best }: Found, key: string): string | undefined => {
 }
 
 const publishedAt = ({ best }: Found): number | undefined =>
-  best.passage.publishedAt === undefined ? undefined : Fields.millis(best.passage.publishedAt)
+  best.passage.publishedAt === undefined ? undefined : Moment.millis(best.passage.publishedAt)
 
 const textsOf = (found: Found): ReadonlyArray<string> => found.passages.map((item) => item.passage.text)
 

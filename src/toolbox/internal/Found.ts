@@ -5,9 +5,10 @@
  */
 import * as Effect from "effect/Effect"
 import type { Filter } from "../../document/DocumentStore.js"
+import * as Moment from "../../document/Moment.js"
 import type { Retrieved } from "../../document/Retriever.js"
 import * as Evidence from "../../tool/Evidence.js"
-import * as Fields from "./Fields.js"
+import type * as Fields from "./Fields.js"
 
 /**
  * The store's filter for the filters of a call.
@@ -77,7 +78,7 @@ export const byDocument = (passages: ReadonlyArray<Retrieved>): ReadonlyArray<Fo
  */
 export const source = ({ id, best, confidence }: Found): Effect.Effect<Evidence.Source> => {
   const { title, uri } = best.passage
-  const publishedAt = Fields.iso(best.passage.publishedAt)
+  const publishedAt = Moment.normal(best.passage.publishedAt)
   return Evidence.source({
     id,
     kind: "document-store",

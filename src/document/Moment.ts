@@ -36,3 +36,14 @@ const isInCalendar = (day: string): boolean =>
  * @category constructors
  */
 export const iso = (epochMillis: number): string => new Date(epochMillis).toISOString()
+
+/**
+ * A date or date-time in that form; `undefined` when the text is absent or none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const normal = (text: string | undefined): string | undefined => {
+  const value = text === undefined ? undefined : millis(text)
+  return value === undefined ? undefined : iso(value)
+}
