@@ -278,7 +278,8 @@ describe("HttpTransport", () => {
         yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(timer)))
         isJsonError(yield* raw.closed, 413)
         assert.isAbove(serverSide?.bytesRead ?? 0, limit)
-        assert.isAtMost(serverSide?.bytesRead ?? Infinity, limit + 64 * 1024)
+        // The system reads 64 KiB at a time: one read crosses the limit, and another may be under way when it does.
+        assert.isAtMost(serverSide?.bytesRead ?? Infinity, limit + 2 * 64 * 1024)
       }))
 
     it.scopedLive("ends headers and bodies that come too slowly with 408", () =>
