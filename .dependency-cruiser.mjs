@@ -6,11 +6,12 @@ const lines = [
   ["toolbox"],
   ["toolkit"],
   ["middleware"],
-  ["tool"],
+  ["tool", "resource", "prompt"],
   ["provider"],
   ["llm", "document"],
-  ["embedding", "session", "health"],
+  ["embedding", "session", "health", "ask", "change", "task"],
   ["auth", "policy"],
+  ["redis"],
   ["protocol"],
   ["telemetry"]
 ]

@@ -51,6 +51,14 @@ export * as McpSchema from "./protocol/McpSchema.js"
 export * as Principal from "./auth/Principal.js"
 
 /**
+ * Seals text that travels through a client and back, so that the client can
+ * neither read nor change it, nor use it for anything else.
+ *
+ * @since 0.1.0
+ */
+export * as Sealer from "./auth/Sealer.js"
+
+/**
  * Named, bounded schedules that say when to try again.
  *
  * @since 0.1.0
@@ -58,11 +66,70 @@ export * as Principal from "./auth/Principal.js"
 export * as Backoff from "./policy/Backoff.js"
 
 /**
+ * Ends what takes too long, with one timer for all that is under way: a timer
+ * and a race of its own for each call would cost more than most calls.
+ *
+ * @since 0.1.0
+ */
+export * as Deadline from "./policy/Deadline.js"
+
+/**
  * How long a call may take and whether it is tried again, as one plain value.
  *
  * @since 0.1.0
  */
 export * as Policy from "./policy/Policy.js"
+
+/**
+ * Asks the user, in the middle of a call: a form to fill in, a link to open; and
+ * keeps what was done before the question from being done twice.
+ *
+ * @since 0.1.0
+ */
+export * as Ask from "./ask/Ask.js"
+
+/**
+ * What one call knows of its questions to the client: which were answered, and
+ * what was computed before them. A call that lacks an answer ends, and is run
+ * again from its start when the answer has come.
+ *
+ * @since 0.1.0
+ */
+export * as Asking from "./ask/Asking.js"
+
+/**
+ * Two questions that revision 2026-07-28 still has and advises against: to the
+ * client's model, and for the folders it works in. They work with every client
+ * that declares them; for new servers prefer a model and arguments of your own.
+ *
+ * @since 0.1.0
+ */
+export * as Deprecated from "./ask/Deprecated.js"
+
+/**
+ * Brings a client's answer to the call that waits for it, whichever instance
+ * the answer arrives at.
+ *
+ * @since 0.1.0
+ */
+export * as PendingAsks from "./ask/PendingAsks.js"
+
+/**
+ * Tells whoever listens that a list or a resource changed: the servers of this
+ * process, or of all instances.
+ *
+ * @since 0.1.0
+ */
+export * as Changes from "./change/Changes.js"
+
+/**
+ * Keeps the calls that became tasks, so that any instance can answer for them
+ * and a restart loses no result, behind one contract that memory and Postgres
+ * both honour.
+ *
+ * @since 0.1.0
+ */
+export * as TaskStore from "./task/TaskStore.js"
 
 /**
  * Turns text into vectors, behind one contract that the embedded hash embedder
@@ -120,8 +187,8 @@ export * as JsonText from "./llm/JsonText.js"
 export * as Llm from "./llm/Llm.js"
 
 /**
- * Makes one model of several: the next is asked when one fails, and the trail
- * of tries comes with the answer and with the error.
+ * Makes one model of several: the next is asked when one fails, and the trail of
+ * tries comes with the answer and with the error.
  *
  * @since 0.1.0
  */
@@ -189,8 +256,8 @@ export * as LazyDocumentStore from "./document/LazyDocumentStore.js"
 export * as Moment from "./document/Moment.js"
 
 /**
- * Asks in words: embeds the question, searches, drops what says the same
- * twice, weighs age, and says how sure each passage is.
+ * Asks in words: embeds the question, searches, drops what says the same twice,
+ * weighs age, and says how sure each passage is.
  *
  * @since 0.1.0
  */
@@ -222,16 +289,16 @@ export * as Capabilities from "./provider/Capabilities.js"
 export * as ExtractiveLlm from "./provider/ExtractiveLlm.js"
 
 /**
- * Asks any model behind an OpenAI-compatible endpoint: Chat Completions as
- * each vendor really speaks it, every failure classified once.
+ * Asks any model behind an OpenAI-compatible endpoint: Chat Completions as each
+ * vendor really speaks it, every failure classified once.
  *
  * @since 0.1.0
  */
 export * as OpenAiCompatible from "./provider/OpenAiCompatible.js"
 
 /**
- * Reads from the settings which models to ask and in which order, and makes
- * one chain of them; with nothing set, the model that needs no network.
+ * Reads from the settings which models to ask and in which order, and makes one
+ * chain of them; with nothing set, the model that needs no network.
  *
  * @since 0.1.0
  */
@@ -244,6 +311,21 @@ export * as ProviderChain from "./provider/ProviderChain.js"
  * @since 0.1.0
  */
 export * as Evidence from "./tool/Evidence.js"
+
+/**
+ * Takes a copy of a JSON value of unknown size, or says why it is too much.
+ *
+ * @since 0.1.0
+ */
+export * as JsonMeasure from "./tool/JsonMeasure.js"
+
+/**
+ * Checks JSON against a JSON Schema that came from outside, within bounds: no
+ * code is generated, nothing is fetched, and no schema can make it run for long.
+ *
+ * @since 0.1.0
+ */
+export * as JsonValidator from "./tool/JsonValidator.js"
 
 /**
  * What one tool is: its name, what it takes, what it answers, how it may fail
@@ -285,6 +367,67 @@ export * as ToolError from "./tool/ToolError.js"
 export * as ToolName from "./tool/ToolName.js"
 
 /**
+ * The regular files below one directory as resources, and nothing beside them.
+ *
+ * @since 0.1.0
+ */
+export * as FileResource from "./resource/FileResource.js"
+
+/**
+ * What a client can read: one resource under a fixed URI, or many under a URI
+ * template; with the code that reads it.
+ *
+ * @since 0.1.0
+ */
+export * as McpResource from "./resource/McpResource.js"
+
+/**
+ * Why a resource could not be read.
+ *
+ * @since 0.1.0
+ */
+export * as ResourceError from "./resource/ResourceError.js"
+
+/**
+ * The resources a server offers now: list them, read one, complete the
+ * variables of a template.
+ *
+ * @since 0.1.0
+ */
+export * as ResourceRegistry from "./resource/ResourceRegistry.js"
+
+/**
+ * URI templates (RFC 6570) that are matched in linear time and expanded back to
+ * the same URI.
+ *
+ * @since 0.1.0
+ */
+export * as UriTemplate from "./resource/UriTemplate.js"
+
+/**
+ * A prompt that a person can choose in a client: its name, what it asks for, and
+ * the messages it becomes.
+ *
+ * @since 0.1.0
+ */
+export * as McpPrompt from "./prompt/McpPrompt.js"
+
+/**
+ * Why a prompt could not be made.
+ *
+ * @since 0.1.0
+ */
+export * as PromptError from "./prompt/PromptError.js"
+
+/**
+ * The prompts a server offers now: list them, make one's messages, complete its
+ * arguments.
+ *
+ * @since 0.1.0
+ */
+export * as PromptRegistry from "./prompt/PromptRegistry.js"
+
+/**
  * Puts a policy around a tool's handler.
  *
  * @since 0.1.0
@@ -322,15 +465,6 @@ export * as Answer from "./toolbox/Answer.js"
 export * as IndexDocument from "./toolbox/IndexDocument.js"
 
 /**
- * Checks JSON against a JSON Schema that came from outside, within bounds: no
- * code is generated, nothing is fetched, and no schema can make it run for
- * long.
- *
- * @since 0.1.0
- */
-export * as JsonValidator from "./toolbox/JsonValidator.js"
-
-/**
  * A ready-made tool that gives a user's recent events and what they say about
  * the user's preferences.
  *
@@ -355,8 +489,8 @@ export * as Preferences from "./toolbox/Preferences.js"
 export * as RecordEvent from "./toolbox/RecordEvent.js"
 
 /**
- * Reads a JSON Schema off an instruction that lists its fields, without a
- * model: "name, price (number), released (date), in stock (yes/no)".
+ * Reads a JSON Schema off an instruction that lists its fields, without a model:
+ * "name, price (number), released (date), in stock (yes/no)".
  *
  * @since 0.1.0
  */
@@ -379,8 +513,8 @@ export * as SemanticSearch from "./toolbox/SemanticSearch.js"
 export * as StructuredOutput from "./toolbox/StructuredOutput.js"
 
 /**
- * One peer on a pipe: what it settled in its handshake, and which of its
- * requests are being answered.
+ * One peer on a pipe: how it stands with the server, and which of its requests
+ * are being answered.
  *
  * @since 0.1.0
  */
@@ -394,6 +528,14 @@ export * as Connection from "./server/Connection.js"
 export * as Cursor from "./server/Cursor.js"
 
 /**
+ * The subscriptions that clients of 2026-07-28 hold open, and what each of them
+ * hears.
+ *
+ * @since 0.1.0
+ */
+export * as Listening from "./server/Listening.js"
+
+/**
  * One MCP server: what is registered, joined to the protocol, ready for any
  * transport.
  *
@@ -402,16 +544,74 @@ export * as Cursor from "./server/Cursor.js"
 export * as McpServer from "./server/McpServer.js"
 
 /**
+ * Puts a question to an older client in a request of the server's own, and
+ * waits for the answer, which comes as a message by itself.
+ *
+ * @since 0.1.0
+ */
+export * as Outgoing from "./server/Outgoing.js"
+
+/**
+ * Cuts a list into pages, the same way for tools, resources, templates and
+ * prompts.
+ *
+ * @since 0.1.0
+ */
+export * as Page from "./server/Page.js"
+
+/**
+ * What the registries answer, as the protocol asks for it: pages of lists,
+ * calls, and questions that go back to the client sealed.
+ *
+ * @since 0.1.0
+ */
+export * as RegistryHandlers from "./server/RegistryHandlers.js"
+
+/**
+ * What a call knows, sealed into the `requestState` that the client brings back
+ * with the answers.
+ *
+ * @since 0.1.0
+ */
+export * as RequestState from "./server/RequestState.js"
+
+/**
+ * The session id of an older client, which holds its whole handshake, so that no
+ * instance has to remember it.
+ *
+ * @since 0.1.0
+ */
+export * as SessionId from "./server/SessionId.js"
+
+/**
+ * The sessions of older clients over HTTP. A session's id says all that was
+ * settled, sealed; what is remembered here beside it (a log level,
+ * subscriptions, the streams that are open) is bounded and can be lost.
+ *
+ * @since 0.1.0
+ */
+export * as Sessions from "./server/Sessions.js"
+
+/**
+ * Runs the calls that become tasks: begins them, lets them go on when their
+ * request is over, runs them again when their questions were answered, and
+ * answers for them.
+ *
+ * @since 0.1.0
+ */
+export * as TaskRunner from "./server/TaskRunner.js"
+
+/**
  * Serves MCP over HTTP on a `node:http` server of its own, beside an optional
- * `@effect/platform` application, and loses no answer when it stops.
+ * `@effect/platform` application, and loses no answer when it stops; or on one
+ * path of a server that is there already.
  *
  * @since 0.1.0
  */
 export * as HttpTransport from "./transport/HttpTransport.js"
 
 /**
- * Why an HTTP transport did not start, each reason with the address it is
- * about.
+ * Why an HTTP transport did not start, each reason with the address it is about.
  *
  * @since 0.1.0
  */

@@ -8,11 +8,14 @@ const root = new URL("../src/", import.meta.url)
 /** Modules behind the front door need an optional dependency, or serve those who write protocol code or tests. */
 const isBehind = (path: string): boolean =>
   [
+    "ask/RedisPendingAsks",
+    "change/RedisChanges",
     "document/PgDocumentStore",
     "document/Pglite",
     "session/RedisSessionStore",
+    "task/PgTaskStore",
     "transport/SdkTransport"
-  ].includes(path) || path.startsWith("testing/") ||
+  ].includes(path) || path.startsWith("testing/") || path.startsWith("redis/") ||
   (path.startsWith("protocol/") && !/\/(Dispatcher|Handlers|JsonSchema|McpError|McpSchema)$/u.test(path))
 
 const modules = readdirSync(root, { withFileTypes: true })

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Exit from "effect/Exit"
+import * as Ask from "../ask/Ask.js"
 import * as Policy from "../policy/Policy.js"
 import * as Tool from "../tool/Tool.js"
 import { ToolError } from "../tool/ToolError.js"
@@ -32,7 +34,8 @@ export const by = <N extends Policy.Repeats = never>(policy: Policy.Policy<N>) =
   self: Tool.ToolHandler<T & Fitting<T, N>, E, R>
 ): Tool.ToolHandler<T, E | ToolError, R> =>
   Tool.wrap<T, E, R, E | ToolError, R>(self, (next) =>
-    Policy.apply(policy, next, {
+    // Each try begins anew with what is known: its questions are counted from the first.
+    Policy.apply(policy, Policy.isRepeating(policy) && !Exit.isExit(next) ? Ask.fromStart(next) : next, {
       onTimeout: (millis: number) =>
         new ToolError({
           code: "timed_out",

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,6 +17,7 @@ import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import type * as Types from "effect/Types"
 import type { Retryable } from "./Backoff.js"
 import * as Backoff from "./Backoff.js"
+import { Deadline } from "./Deadline.js"
 
 /**
  * @since 0.1.0
@@ -170,11 +172,17 @@ const within = <A, E, R, E2>(
   effect: Effect.Effect<A, E, R>,
   limit: Option.Option<Duration.Duration>,
   onTimeout: (ms: number) => E2
-): Effect.Effect<A, E | E2, R> =>
-  Option.isNone(limit) ? effect : Effect.timeoutFail(effect, {
-    duration: limit.value,
-    onTimeout: () => onTimeout(Duration.toMillis(limit.value))
+): Effect.Effect<A, E | E2, R> => {
+  if (Option.isNone(limit)) return effect
+  const duration = Duration.toMillis(limit.value)
+  return Effect.contextWithEffect((context: Context.Context<never>) => {
+    const watch = Context.getOption(context, Deadline)
+    // A timer of its own would cost more than most calls, so one that is there already is used.
+    return Option.isSome(watch)
+      ? watch.value.run(effect, { duration, onTimeout: () => Effect.fail(onTimeout(duration)) })
+      : Effect.timeoutFail(effect, { duration: limit.value, onTimeout: () => onTimeout(duration) })
   })
+}
 
 const retrying = <A, E, R>(
   attempt: Effect.Effect<A, E, R>,
@@ -203,9 +211,9 @@ const retrying = <A, E, R>(
 
 /**
  * Runs an effect under a policy: the total time outside, then the retries, then
- * the time of one try. A try that runs out of time is interrupted and fails with
- * what `onTimeout` makes of the limit in milliseconds; it is tried again when
- * that error is retryable. A retry whose wait would not end within the total
+ * the time of one try. A try that runs out of time is interrupted, and not waited
+ * for where a `Deadline` watches; it fails with what `onTimeout` makes of the
+ * limit in milliseconds, and is tried again when that error is retryable. A retry whose wait would not end within the total
  * time is not begun: the call fails at once with the last error. An effect that
  * is an `Exit` is returned as it is, without a timer or a fiber.
  *

@@ -9,26 +9,22 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
-import type { Handlers, RequestContext } from "./Handlers.js"
+import type { Arrival, Exchange, Reply, Standing, Tell } from "./Exchange.js"
+import type { Handlers, RequestContext, TaskHandlers } from "./Handlers.js"
+import * as Introduction from "./Introduction.js"
 import * as JsonRpc from "./JsonRpc.js"
+import * as Logging from "./Logging.js"
 import type { McpError } from "./McpError.js"
-import { Code, internalError, methodNotFound } from "./McpError.js"
+import { Code, internalError, invalidRequest, methodNotFound, missingClientCapability } from "./McpError.js"
 import type * as Mcp from "./McpSchema.js"
+import * as McpTask from "./McpTask.js"
 import type { Common } from "./Meta.js"
+import * as Orders from "./Orders.js"
 import * as Params from "./Params.js"
 import * as Progress from "./Progress.js"
-import type { Revision } from "./Revision.js"
-
-/**
- * What goes back: the HTTP status, and the JSON text unless there is nothing to say.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Reply {
-  readonly status: number
-  readonly body: string | undefined
-}
+import * as Questions from "./Questions.js"
+import type { Revision, Writing } from "./Revision.js"
+import * as Subscription from "./Subscription.js"
 
 /**
  * What the answers may be told to do.
@@ -51,10 +47,13 @@ export interface Options {
  * @category models
  */
 export interface Asker<out Caller> extends Common {
-  readonly caller: Caller
+  readonly arrival: Arrival<Caller>
   readonly clientCapabilities: Mcp.ClientCapabilities
   readonly clientInfo: Mcp.Implementation | undefined
-  readonly notify: (json: string) => void
+  /** The least severe level the client wants to see; none unless given. */
+  readonly logLevel: Logging.Level | undefined
+  /** How questions of the server's own are put to it, where they can be. */
+  readonly ask: Standing["ask"]
 }
 
 /**
@@ -66,16 +65,34 @@ export interface Asker<out Caller> extends Common {
 export interface Answer<in Caller> {
   readonly revision: Revision
   /** The reply is an `Exit` when the handler's effect is one. Never throws. */
-  readonly request: (request: JsonRpc.Request, asker: Asker<Caller>) => Effect.Effect<Reply>
-  /** The reply to an `initialize` that was understood; on a pipe changes of lists can be announced. */
-  readonly initialize: (id: Mcp.RequestId, isPipe: boolean) => Effect.Effect<Reply>
+  readonly request: (request: JsonRpc.Request, asker: Asker<Caller>) => Exchange
+  /** The reply to an `initialize` that was understood; changes are declared where they can be announced. */
+  readonly initialize: (id: Mcp.RequestId, canAnnounce: boolean) => Effect.Effect<Reply>
+}
+
+/** What may be said besides the reply, and only before it. */
+interface Voice {
+  readonly progress: Progress.Reporter
+  readonly log: Logging.Writer
 }
 
 type Route<Caller> = (
   request: JsonRpc.Request,
   context: RequestContext<Caller>,
-  reporter: Progress.Reporter
+  voice: Voice,
+  asker: Asker<Caller>
 ) => Effect.Effect<Reply>
+
+const missingTasks = missingClientCapability({ extensions: { [McpTask.extension]: {} } })
+
+const close = ({ log, progress }: Voice): void => {
+  progress.close()
+  log.close()
+}
+
+const silence: Voice = { progress: Progress.silent, log: Logging.silent }
+
+const noTells: ReadonlyArray<Tell> = []
 
 /**
  * Whether there is nothing to wait for; unlike `Exit.isExit` it remembers the types.
@@ -95,19 +112,7 @@ const answered = (id: Mcp.RequestId, json: string): Exit.Exit<Reply> =>
  * @category constructors
  */
 export const refused = (id: Mcp.RequestId | null | undefined, error: McpError, status: number): Exit.Exit<Reply> =>
-  Exit.succeed({ status, body: JsonRpc.error(id, error) })
-
-/** What is declared: exactly the groups that are served. */
-const capabilities = (handlers: Handlers<never>, isPipe: boolean): JsonRpc.Json => {
-  const group = (self: { readonly listChanged: boolean } | undefined, name: string): JsonRpc.Json =>
-    self === undefined ? {} : { [name]: isPipe && self.listChanged ? { listChanged: true } : {} }
-  return {
-    ...group(handlers.tools, "tools"),
-    ...group(handlers.resources, "resources"),
-    ...group(handlers.prompts, "prompts"),
-    ...(handlers.complete === undefined ? {} : { completions: {} })
-  }
-}
+  Exit.succeed({ status, body: JsonRpc.error(id, error), refusal: error })
 
 const hex = (value: number): string => value.toString(16).padStart(8, "0")
 
@@ -132,83 +137,193 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
     Effect.flatMap(newIncident, (incident) => {
       const told = onDefect === undefined ? Effect.void : Effect.suspend(() => onDefect(incident, cause))
       // The client gets its answer even when the defect cannot be reported.
-      return Effect.zipRight(Effect.exit(told), refused(id, internalError(incident), 200))
+      const body = JsonRpc.error(id, internalError(incident))
+      return Effect.zipRight(Effect.exit(told), Exit.succeed({ status: 200, body }))
     })
 
   const failed = (request: JsonRpc.Request, error: McpError): Exit.Exit<Reply> => {
     const isUnmet = isStateless && error.code === Code.MissingClientCapability
-    return refused(request.id, writing.error(request.method, error), isUnmet ? 400 : 200)
+    return Exit.succeed({
+      status: isUnmet ? 400 : 200,
+      body: JsonRpc.error(request.id, writing.error(request.method, error))
+    })
+  }
+
+  /** Ends what may be said, and writes what came out. */
+  const concluded = <A>(
+    request: JsonRpc.Request,
+    exit: Exit.Exit<A, McpError>,
+    encode: (value: A) => string | McpError
+  ): Effect.Effect<Reply> => {
+    try {
+      if (Exit.isSuccess(exit)) {
+        const written = encode(exit.value)
+        return typeof written === "string" ? answered(request.id, written) : failed(request, written)
+      }
+      const failure = Cause.failureOrCause(exit.cause)
+      if (Either.isLeft(failure)) return failed(request, failure.left)
+      return Cause.isDie(failure.right) ? broken(request.id, failure.right) : Exit.failCause(failure.right)
+    } catch (defect) {
+      return broken(request.id, Cause.die(defect))
+    }
+  }
+
+  const start = <A>(make: () => Effect.Effect<A, McpError>): Effect.Effect<A, McpError> => {
+    try {
+      return make()
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+  }
+
+  const run = <A>(
+    request: JsonRpc.Request,
+    voice: Voice,
+    asked: Effect.Effect<A, McpError>,
+    encode: (value: A) => string | McpError
+  ): Effect.Effect<Reply> => {
+    if (isExit(asked)) {
+      if (voice !== silence) close(voice)
+      return concluded(request, asked, encode)
+    }
+    const reply = Effect.matchCauseEffect(asked, {
+      onFailure: (cause) => concluded(request, Exit.failCause(cause), encode),
+      onSuccess: (value) => concluded(request, Exit.succeed(value), encode)
+    })
+    return voice === silence ? reply : Effect.ensuring(reply, Effect.sync(() => close(voice)))
   }
 
   const route = <P, A>(
     decode: Params.Decode<P>,
     ask: (context: RequestContext<Caller>, params: P) => Effect.Effect<A, McpError>,
-    encode: (value: A, request: JsonRpc.Request, context: RequestContext<Caller>) => string | McpError
+    encode: (value: A) => string
   ): Route<Caller> =>
-  (request, context, reporter) => {
-    const settle = (exit: Exit.Exit<A, McpError>): Effect.Effect<Reply> => {
-      try {
-        if (Exit.isSuccess(exit)) {
-          const written = encode(exit.value, request, context)
-          return typeof written === "string" ? answered(request.id, written) : failed(request, written)
-        }
-        const failure = Cause.failureOrCause(exit.cause)
-        if (Either.isLeft(failure)) return failed(request, failure.left)
-        return Cause.isDie(failure.right) ? broken(request.id, failure.right) : Exit.failCause(failure.right)
-      } catch (defect) {
-        return broken(request.id, Cause.die(defect))
-      }
-    }
+  (request, context, voice) => {
     const params = decode(request.params)
-    if (Either.isLeft(params)) return failed(request, params.left)
-    let asked: Effect.Effect<A, McpError>
-    try {
-      asked = ask(context, params.right)
-    } catch (defect) {
-      asked = Exit.die(defect)
-    }
-    if (isExit(asked)) {
-      reporter.close()
-      return settle(asked)
-    }
-    const reply = Effect.matchCauseEffect(asked, {
-      onFailure: (cause) => settle(Exit.failCause(cause)),
-      onSuccess: (value) => settle(Exit.succeed(value))
-    })
-    return reporter === Progress.silent ? reply : Effect.ensuring(reply, Effect.sync(reporter.close))
+    return Either.isLeft(params)
+      ? failed(request, params.left)
+      : run(request, voice, start(() => ask(context, params.right)), encode)
   }
 
+  const unasked = ({ reason }: Questions.Unasked): Mcp.ToolResult => ({
+    _tag: "Complete",
+    content: [{ type: "text", text: reason }],
+    isError: true
+  })
+
   /** For what may ask back: a result, or questions first. */
-  const orAsk = <A extends { readonly _tag: "Complete" }>(encode: (value: A) => string) =>
-  (
-    value: A | Mcp.InputRequired,
+  const asking = <P extends Mcp.InputResponses, A extends { readonly _tag: "Complete" | "Task" }>(
+    decode: Params.Decode<P>,
+    ask: (context: RequestContext<Caller>, params: P) => Effect.Effect<A | Mcp.InputRequired, McpError>,
+    encode: (value: A) => string,
+    /** What a call answers whose client cannot be asked; where it has no words for it, the request fails. */
+    refuse?: (unasked: Questions.Unasked) => string
+  ): Route<Caller> =>
+  (request, context, voice, asker) => {
+    const params = decode(request.params)
+    if (Either.isLeft(params)) return failed(request, params.left)
+    const first = start(() => ask(context, params.right))
+    const { inputRequired } = writing
+    if (inputRequired !== undefined) {
+      return run(request, voice, first, (value) =>
+        value._tag === "InputRequired"
+          ? Either.merge(inputRequired(value, context.clientCapabilities))
+          // The tag says which it is.
+          : encode(value as A))
+    }
+    type Outcome = A | Mcp.InputRequired | Questions.Unasked
+    const settled = (value: A | Mcp.InputRequired): Effect.Effect<Outcome, McpError> => {
+      if (value._tag !== "InputRequired") return Exit.succeed(value)
+      if (asker.ask === undefined) return Exit.succeed(Questions.unreachable)
+      return Effect.catchTag(
+        Questions.settle(
+          value,
+          (inputs) => Effect.suspend(() => ask(context, { ...params.right, ...inputs })),
+          asker.ask,
+          asker.clientCapabilities,
+          revision
+        ),
+        "Unasked",
+        (unasked) => Effect.succeed(unasked)
+      )
+    }
+    const whole: Effect.Effect<Outcome, McpError> = isExit(first)
+      ? Exit.isSuccess(first) ? settled(first.value) : first
+      : Effect.flatMap(first, settled)
+    return run(request, voice, whole, (value) => {
+      if (value._tag !== "Unasked") return encode(value as A)
+      return refuse === undefined ? invalidRequest(value.reason) : refuse(value)
+    })
+  }
+
+  /** Refuses a client that does not know tasks: it could not have heard of one. */
+  const knowing = (found: Route<Caller>): Route<Caller> => (request, context, voice, asker) =>
+    McpTask.isKnown(asker.clientCapabilities)
+      ? found(request, context, voice, asker)
+      : failed(request, missingTasks)
+
+  const subscription = (
     request: JsonRpc.Request,
-    context: RequestContext<Caller>
-  ): string | McpError =>
-    value._tag === "InputRequired"
-      ? Either.merge(writing.inputRequired(request.method, value, context.clientCapabilities))
-      : encode(value)
+    context: RequestContext<Caller>,
+    asker: Asker<Caller>,
+    listen: NonNullable<Handlers<Caller>["listen"]>
+  ): Pick<Exchange, "reply" | "end"> => {
+    const wanted = Params.listen(request.params)
+    if (Either.isLeft(wanted)) return { reply: failed(request, wanted.left) }
+    if (wanted.right.taskIds !== undefined && !McpTask.isKnown(asker.clientCapabilities)) {
+      return { reply: failed(request, missingTasks) }
+    }
+    if (!asker.arrival.canStream) {
+      return {
+        reply: failed(request, invalidRequest("A subscription is a stream: Accept must list text/event-stream"))
+      }
+    }
+    const { end, whole } = Subscription.open(
+      request.id,
+      asker.arrival.notify,
+      writing.task?.fields,
+      (listener) => start(() => listen(context, Subscription.honoured(wanted.right, handlers), listener))
+    )
+    return { end, reply: run(request, silence, whole, () => writing.listened?.(request.id) ?? "{}") }
+  }
+
+  const aboutTasks = (
+    tasks: TaskHandlers<Caller>,
+    { heard, state }: NonNullable<Writing["task"]>
+  ): ReadonlyArray<readonly [string, Route<Caller>]> => [
+    ["tasks/get", knowing(route(Params.taskId, (context, id) => tasks.get(context, id), state))],
+    [
+      "tasks/update",
+      knowing(route(Params.updateTask, (context, update) => tasks.update(context, update), () => heard))
+    ],
+    ["tasks/cancel", knowing(route(Params.taskId, (context, id) => tasks.cancel(context, id), () => heard))]
+  ]
 
   const constant = (json: string): Route<Caller> => (request) => answered(request.id, json)
 
-  const introduction = (isPipe: boolean): string =>
+  const introduction = (canAnnounce: boolean): string =>
     writing.introduction({
-      capabilities: capabilities(handlers, isPipe),
+      capabilities: Introduction.capabilities(handlers, { isStateless, canAnnounce }),
       instructions: handlers.instructions,
       cache: handlers.cache
     })
 
-  const onPipe = introduction(true)
-  const onPost = introduction(false)
+  const announcing = introduction(true)
+  const silentOne = introduction(false)
 
-  const { complete, prompts, resources, tools } = handlers
+  const { complete, listen, prompts, resources, tasks, tools } = handlers
   const served: ReadonlyArray<readonly [string, Route<Caller>]> = [
-    isStateless ? ["server/discover", constant(onPost)] : ["ping", constant("{}")],
+    isStateless ? ["server/discover", constant(announcing)] : ["ping", constant("{}")],
     ...(tools === undefined ? [] : [
       ["tools/list", route(Params.cursor, (context, cursor) => tools.list(context, cursor), writing.toolPage)],
       [
         "tools/call",
-        route(reading.callTool, (context, call) => tools.call(context, call), orAsk(writing.toolResult))
+        asking(
+          reading.callTool,
+          (context, call) => tools.call(context, call),
+          (value) => (value._tag === "Task" ? writing.task?.created(value.task) ?? "{}" : writing.toolResult(value)),
+          (refused) => writing.toolResult(unasked(refused))
+        )
       ]
     ] as const),
     ...(resources === undefined ? [] : [
@@ -222,42 +337,76 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
       ],
       [
         "resources/read",
-        route(reading.readResource, (context, read) => resources.read(context, read), orAsk(writing.readResult))
+        asking(reading.readResource, (context, read) => resources.read(context, read), writing.readResult)
       ]
     ] as const),
     ...(prompts === undefined ? [] : [
       ["prompts/list", route(Params.cursor, (context, cursor) => prompts.list(context, cursor), writing.promptPage)],
       [
         "prompts/get",
-        route(reading.getPrompt, (context, get) => prompts.get(context, get), orAsk(writing.promptResult))
+        asking(reading.getPrompt, (context, get) => prompts.get(context, get), writing.promptResult)
       ]
     ] as const),
     ...(complete === undefined ? [] : [
       ["completion/complete", route(reading.complete, complete, writing.completion)]
-    ] as const)
+    ] as const),
+    ...(tasks === undefined || writing.task === undefined ? [] : aboutTasks(tasks, writing.task))
   ]
   const routes: ReadonlyMap<string, Route<Caller>> = new Map(
     served.filter(([method]) => revision.methods.has(method))
   )
 
+  const standing = Orders.served(revision, handlers)
+  const canListen = listen !== undefined && revision.methods.has("subscriptions/listen")
+
+  const voiceOf = ({ arrival, logLevel, progressToken }: Asker<Caller>): Voice => {
+    const isLogging = logLevel !== undefined && handlers.logging === true
+    return progressToken === undefined && !isLogging ? silence : {
+      progress: progressToken === undefined ? Progress.silent : Progress.make(progressToken, arrival.notify),
+      log: isLogging ? Logging.make(logLevel, arrival.notify) : Logging.silent
+    }
+  }
+
   return {
     revision,
-    initialize: (id, isPipe) => answered(id, isPipe ? onPipe : onPost),
+    initialize: (id, canAnnounce) => answered(id, canAnnounce ? announcing : silentOne),
     request: (request, asker) => {
-      const found = routes.get(request.method)
-      if (found === undefined) return refused(request.id, methodNotFound(request.method), isStateless ? 404 : 200)
-      const { progressToken } = asker
-      const reporter = progressToken === undefined ? Progress.silent : Progress.make(progressToken, asker.notify)
+      const { id, method } = request
+      const found = routes.get(method)
+      if (found === undefined && method !== "subscriptions/listen") {
+        const order = standing.get(method)?.(request.params)
+        const cancelledByDisconnect = isStateless
+        if (order === undefined) {
+          const reply = refused(id, methodNotFound(method), isStateless ? 404 : 200)
+          return { reply, id, cancelledByDisconnect, tells: noTells }
+        }
+        return Either.isLeft(order)
+          ? { reply: failed(request, order.left), id, cancelledByDisconnect, tells: noTells }
+          : { reply: answered(id, "{}"), id, cancelledByDisconnect, tells: [order.right] }
+      }
+      const voice = voiceOf(asker)
       const context: RequestContext<Caller> = {
-        caller: asker.caller,
-        requestId: request.id,
+        caller: asker.arrival.caller,
+        requestId: id,
         revision: revision.version,
         clientCapabilities: asker.clientCapabilities,
         clientInfo: asker.clientInfo,
         meta: asker.meta,
-        progress: reporter.report
+        progress: voice.progress.report,
+        log: voice.log.log
       }
-      return found(request, context, reporter)
+      if (found !== undefined) {
+        const reply = found(request, context, voice, asker)
+        return { reply, id, cancelledByDisconnect: isStateless, tells: noTells }
+      }
+      return canListen
+        ? { ...subscription(request, context, asker, listen), id, cancelledByDisconnect: isStateless, tells: noTells }
+        : {
+          reply: refused(id, methodNotFound(method), isStateless ? 404 : 200),
+          id,
+          cancelledByDisconnect: isStateless,
+          tells: noTells
+        }
     }
   }
 }

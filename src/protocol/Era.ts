@@ -11,6 +11,7 @@
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type { Tell } from "./Exchange.js"
 import * as JsonRpc from "./JsonRpc.js"
 import type { McpError } from "./McpError.js"
 import { headerMismatch, invalidParams, invalidRequest, unsupportedVersion } from "./McpError.js"
@@ -87,7 +88,7 @@ export interface Batch {
 }
 
 /**
- * Nothing to answer. `cancels` names the request that is no longer wanted.
+ * Nothing to answer; perhaps something to remember or to pass on.
  *
  * @since 0.1.0
  * @category models
@@ -95,7 +96,7 @@ export interface Batch {
 export interface Heard {
   readonly _tag: "Heard"
   readonly row: number
-  readonly cancels: RequestId | undefined
+  readonly tells: ReadonlyArray<Tell>
 }
 
 /**
@@ -123,7 +124,20 @@ const refused = (
   status = 400
 ): Refused => ({ _tag: "Refused", row, id, status, error })
 
-const heard = (row: number, cancels?: RequestId): Heard => ({ _tag: "Heard", row, cancels })
+const noTells: ReadonlyArray<Tell> = []
+
+const heard = (row: number, tells: ReadonlyArray<Tell> = noTells): Heard => ({ _tag: "Heard", row, tells })
+
+/**
+ * What a notification asks to be done: to cancel a request, if it names one.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const cancels = ({ method, params }: JsonRpc.Notification): ReadonlyArray<Tell> =>
+  method === "notifications/cancelled" && JsonRpc.isId(params.requestId)
+    ? [{ _tag: "Cancel", id: params.requestId }]
+    : noTells
 
 const isStateless = (version: string): boolean => Revisions.stateless.includes(version)
 
@@ -201,7 +215,7 @@ const claimless = (request: JsonRpc.Request, header: string | undefined): Refuse
 const told = (notification: JsonRpc.Notification, header: string | undefined): Refused | Heard => {
   const { params } = notification
   const isClaim = Meta.isClaim(params)
-  if (!isClaim && !looksStateless(header)) return heard(21)
+  if (!isClaim && !looksStateless(header)) return heard(21, cancels(notification))
   const claim = JsonRpc.isObject(params._meta) ? params._meta[Meta.Key.protocolVersion] : undefined
   return isClaim && header !== undefined && header !== claim
     ? refused(20, undefined, headerMismatch("MCP-Protocol-Version and params._meta name different versions"))
@@ -233,7 +247,7 @@ export const post = (message: JsonRpc.Message, header: string | undefined): Verd
     case "Response":
       return looksStateless(header)
         ? refused(8, undefined, invalidRequest(`a client of MCP ${newestStateless} sends no responses`))
-        : heard(8)
+        : heard(8, [{ _tag: "Response", response: message }])
     case "Invalid": {
       const isModern = Meta.isClaim(message.params) || looksStateless(header)
       return refused(9, message.id ?? (isModern ? undefined : null), invalidRequest(message.reason))
@@ -256,7 +270,7 @@ export const line = (message: JsonRpc.Message, settled: Revision | undefined): V
         ? batch(() => 2, message.items, settled, null)
         : refused(2, settled === undefined ? undefined : null, invalidRequest("a line must hold one message"))
     case "Response":
-      return heard(3)
+      return heard(3, [{ _tag: "Response", response: message }])
     case "Request": {
       const { id, method, params } = message
       if (Meta.isClaim(params)) {
@@ -280,11 +294,8 @@ export const line = (message: JsonRpc.Message, settled: Revision | undefined): V
         invalidParams(`params._meta must have ${quoted(Meta.missing(params))}; or send initialize first`)
       )
     }
-    case "Notification": {
-      if (message.method !== "notifications/cancelled") return heard(9)
-      const { requestId } = message.params
-      return heard(8, JsonRpc.isId(requestId) ? requestId : undefined)
-    }
+    case "Notification":
+      return message.method === "notifications/cancelled" ? heard(8, cancels(message)) : heard(9)
     case "Invalid": {
       const isModern = Meta.isClaim(message.params) || settled === undefined
       return refused(0, message.id ?? (isModern ? undefined : null), invalidRequest(message.reason))

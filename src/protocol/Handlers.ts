@@ -5,8 +5,12 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Change from "./Change.js"
+import type * as Logging from "./Logging.js"
 import type { McpError } from "./McpError.js"
 import type * as Mcp from "./McpSchema.js"
+import type * as McpTask from "./McpTask.js"
+import type { ParameterHeader } from "./ParameterHeader.js"
 
 /**
  * What a handler may know of the request it answers.
@@ -28,6 +32,8 @@ export interface RequestContext<out Caller> {
   readonly meta: { readonly [key: string]: unknown }
   /** Reports progress; does nothing when the client did not ask for it or when `progress` did not grow. */
   readonly progress: (update: Mcp.Progress) => void
+  /** Logs to the client; does nothing when it did not ask for that level, or after the reply. */
+  readonly log: (message: Logging.Message) => void
 }
 
 /**
@@ -45,7 +51,9 @@ export interface ToolHandlers<in Caller> {
   readonly call: (
     context: RequestContext<Caller>,
     request: Mcp.CallTool
-  ) => Effect.Effect<Mcp.ToolResult | Mcp.InputRequired, McpError>
+  ) => Effect.Effect<Mcp.ToolResult | Mcp.InputRequired | McpTask.Created, McpError>
+  /** Which arguments of a tool are mirrored in headers; `undefined` when none are, or there is no such tool. */
+  readonly headers?: ((name: string) => ReadonlyArray<ParameterHeader> | undefined) | undefined
 }
 
 /**
@@ -56,6 +64,8 @@ export interface ToolHandlers<in Caller> {
  */
 export interface ResourceHandlers<in Caller> {
   readonly listChanged: boolean
+  /** Whether updates of single resources are announced. */
+  readonly subscribe: boolean
   readonly list: (
     context: RequestContext<Caller>,
     cursor: string | undefined
@@ -90,6 +100,35 @@ export interface PromptHandlers<in Caller> {
 }
 
 /**
+ * Where a subscription's messages go.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listener {
+  /** Tells the client what it will hear of; called once, before anything is announced. */
+  readonly acknowledge: (honoured: Change.Filter) => void
+  /** Announces; ends the subscription when the client reads too slowly to take it. */
+  readonly announce: (announcement: Change.Announcement) => void
+}
+
+/**
+ * Answers for tasks. Each fails with `invalidParams` when the caller has no such
+ * task, or has it no more.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TaskHandlers<in Caller> {
+  /** Changes nothing. */
+  readonly get: (context: RequestContext<Caller>, taskId: string) => Effect.Effect<McpTask.State, McpError>
+  /** Hands in answers; keys that are not asked for are ignored. */
+  readonly update: (context: RequestContext<Caller>, update: McpTask.Update) => Effect.Effect<void, McpError>
+  /** Asks the task to stop; one that has ended stays as it is. */
+  readonly cancel: (context: RequestContext<Caller>, taskId: string) => Effect.Effect<void, McpError>
+}
+
+/**
  * A server, as the protocol sees it. A group that is absent is not declared as
  * a capability, and its methods are not found.
  *
@@ -108,4 +147,21 @@ export interface Handlers<in Caller> {
   readonly complete?:
     | ((context: RequestContext<Caller>, request: Mcp.Complete) => Effect.Effect<Mcp.Completion, McpError>)
     | undefined
+  /** Whether handlers log to the client; false unless given. */
+  readonly logging?: boolean | undefined
+  /** The tasks extension. */
+  readonly tasks?: TaskHandlers<Caller> | undefined
+  /**
+   * Begins a subscription to the part of `wanted` that was declared, and gives
+   * what ends it. Fails, before it acknowledges, when there is no room for one more.
+   */
+  readonly listen?:
+    | ((
+      context: RequestContext<Caller>,
+      wanted: Change.Filter,
+      listener: Listener
+    ) => Effect.Effect<() => void, McpError>)
+    | undefined
+  /** Extensions with their settings, by their names; `tasks` adds its own. */
+  readonly extensions?: { readonly [name: string]: { readonly [setting: string]: unknown } } | undefined
 }

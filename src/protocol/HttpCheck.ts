@@ -32,9 +32,18 @@ const named: ReadonlyMap<string, string> = new Map([
   ["resources/read", "uri"]
 ])
 
+/** The same where there are tasks. */
+const namedWithTasks: ReadonlyMap<string, string> = new Map([
+  ...named,
+  ["tasks/get", "taskId"],
+  ["tasks/update", "taskId"],
+  ["tasks/cancel", "taskId"]
+])
+
 /**
  * Compares the headers that repeat parts of the body of a stateless request:
- * `Mcp-Method` for all, `Mcp-Name` where something is named. The first that is
+ * `Mcp-Method` for all, `Mcp-Name` where something is named (a task too, where
+ * the server has any). The first that is
  * missing, unreadable or different; `None` when they agree.
  *
  * @since 0.1.0
@@ -42,14 +51,15 @@ const named: ReadonlyMap<string, string> = new Map([
  */
 export const mismatch = (
   request: JsonRpc.Request,
-  headers: (name: string) => string | undefined
+  headers: (name: string) => string | undefined,
+  hasTasks = false
 ): Option.Option<McpError> => {
   const method = headers("mcp-method")
   if (method === undefined) return Option.some(headerMismatch("the header Mcp-Method is missing"))
   if (HeaderValue.trim(method) !== request.method) {
     return Option.some(headerMismatch("Mcp-Method differs from the method in the body"))
   }
-  const key = named.get(request.method)
+  const key = (hasTasks ? namedWithTasks : named).get(request.method)
   if (key === undefined) return Option.none()
   const name = headers("mcp-name")
   if (name === undefined) return Option.some(headerMismatch("the header Mcp-Name is missing"))

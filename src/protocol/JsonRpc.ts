@@ -43,13 +43,18 @@ export interface Notification {
 }
 
 /**
- * An answer to something this side may have asked.
+ * An answer to something this side may have asked: a result, or an error.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Response {
   readonly _tag: "Response"
+  /** Absent when it could not be read. */
+  readonly id: RequestId | undefined
+  readonly result: unknown
+  /** Anything but `undefined` when the client refused. */
+  readonly error: unknown
 }
 
 /**
@@ -136,7 +141,7 @@ export const read = (message: unknown): Message => {
   const known = isId(id) ? id : undefined
   if (message.jsonrpc !== "2.0") return invalid(known, params, "jsonrpc must be \"2.0\"")
   if (method === undefined && (Object.hasOwn(message, "result") || Object.hasOwn(message, "error"))) {
-    return { _tag: "Response" }
+    return { _tag: "Response", id: known, result: message.result, error: message.error }
   }
   if (typeof method !== "string") return invalid(known, params, "method must be a string")
   if (params !== undefined && !isObject(params)) return invalid(known, params, "params must be an object")
@@ -171,6 +176,15 @@ export const error = (id: RequestId | null | undefined, error: McpError): string
 }
 
 /**
+ * The text of a request of this side.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const request = (id: RequestId, method: string, params: object): string =>
+  `{"jsonrpc":"2.0","id":${encodeId(id)},"method":${JSON.stringify(method)},"params":${JSON.stringify(params)}}`
+
+/**
  * The text of a notification.
  *
  * @since 0.1.0
@@ -178,51 +192,3 @@ export const error = (id: RequestId | null | undefined, error: McpError): string
  */
 export const notification = (method: string, params: object): string =>
   `{"jsonrpc":"2.0","method":${JSON.stringify(method)},"params":${JSON.stringify(params)}}`
-
-/** How often `bracket` occurs in `text`, counted no further than one beyond `most`. */
-const count = (text: string, bracket: string, most: number): number => {
-  let found = 0
-  for (let at = text.indexOf(bracket); at !== -1 && found <= most; at = text.indexOf(bracket, at + 1)) found++
-  return found
-}
-
-/** Where the string that opened before `from` ends; the end of the text when it does not. */
-const endOfString = (text: string, from: number): number => {
-  for (let end = text.indexOf("\"", from); end !== -1; end = text.indexOf("\"", end + 1)) {
-    let slashes = 0
-    while (end - slashes > from && text.charCodeAt(end - slashes - 1) === 0x5c) slashes++
-    if (slashes % 2 === 0) return end
-  }
-  return text.length
-}
-
-/**
- * Tells, without parsing, whether a JSON text nests deeper than `limit` arrays
- * and objects: the answer is `limit + 1` then, and otherwise some number of at
- * most `limit` that the depth does not exceed. Brackets inside strings do not
- * count. A transport asks before `JSON.parse`, because the dispatcher sees only
- * what was parsed; the time is linear in the text, and for a text with no more
- * than `limit` opening brackets it is that of a search for them.
- *
- * @since 0.1.0
- * @category guards
- */
-export const depthOf = (text: string, limit: number): number => {
-  const openings = count(text, "[", limit) + count(text, "{", limit)
-  if (openings <= limit) return openings
-  let depth = 0
-  let deepest = 0
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === 0x22) {
-      at = endOfString(text, at + 1)
-    } else if (code === 0x5b || code === 0x7b) {
-      depth++
-      if (depth > limit) return limit + 1
-      if (depth > deepest) deepest = depth
-    } else if (code === 0x5d || code === 0x7d) {
-      depth--
-    }
-  }
-  return deepest
-}

@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import type { Json } from "./JsonRpc.js"
 import { isId, isObject } from "./JsonRpc.js"
+import * as Logging from "./Logging.js"
 import type { McpError } from "./McpError.js"
 import { invalidParams } from "./McpError.js"
 import type { ClientCapabilities, Implementation, RequestId } from "./McpSchema.js"
@@ -22,7 +23,8 @@ export const Key = {
   clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
   clientInfo: "io.modelcontextprotocol/clientInfo",
   logLevel: "io.modelcontextprotocol/logLevel",
-  serverInfo: "io.modelcontextprotocol/serverInfo"
+  serverInfo: "io.modelcontextprotocol/serverInfo",
+  subscriptionId: "io.modelcontextprotocol/subscriptionId"
 } as const
 
 /**
@@ -46,20 +48,11 @@ export interface Envelope extends Common {
   readonly version: string
   readonly clientCapabilities: ClientCapabilities
   readonly clientInfo: Implementation | undefined
+  /** The least severe level that the client wants to see of this request; none without it. */
+  readonly logLevel: Logging.Level | undefined
 }
 
 const noMeta: Json = Object.freeze({})
-
-const logLevels: ReadonlySet<unknown> = new Set([
-  "debug",
-  "info",
-  "notice",
-  "warning",
-  "error",
-  "critical",
-  "alert",
-  "emergency"
-])
 
 const refuse = (key: string, rule: string): Either.Either<never, McpError> =>
   Either.left(invalidParams(`params._meta["${key}"] ${rule}`))
@@ -138,8 +131,8 @@ export const envelope = (params: Json): Either.Either<Envelope, McpError> => {
     return refuse(Key.clientInfo, "must have a name and a version, and be an Implementation")
   }
   const logLevel = meta[Key.logLevel]
-  if (logLevel !== undefined && !logLevels.has(logLevel)) return refuse(Key.logLevel, "must be a logging level")
+  if (logLevel !== undefined && !Logging.isLevel(logLevel)) return refuse(Key.logLevel, "must be a logging level")
   const progressToken = meta.progressToken
   if (progressToken !== undefined && !isId(progressToken)) return refuse("progressToken", tokenRule)
-  return Either.right({ version, clientCapabilities, clientInfo, progressToken, meta })
+  return Either.right({ version, clientCapabilities, clientInfo, logLevel, progressToken, meta })
 }

@@ -5,11 +5,14 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import type { Filter } from "./Change.js"
 import type { Json } from "./JsonRpc.js"
 import { isObject } from "./JsonRpc.js"
+import * as Logging from "./Logging.js"
 import type { McpError } from "./McpError.js"
 import { invalidParams } from "./McpError.js"
 import type * as Mcp from "./McpSchema.js"
+import type * as McpTask from "./McpTask.js"
 import { isImplementation } from "./Meta.js"
 
 /**
@@ -169,3 +172,85 @@ export const withInputs = <A extends Mcp.InputResponses>(decode: Decode<A>): Dec
     ...(requestState === undefined ? {} : { requestState })
   }))
 }
+
+/**
+ * Reads the least severe level that a client of a handshake revision wants to see.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const level: Decode<Logging.Level> = ({ level }) =>
+  Logging.isLevel(level) ? Either.right(level) : refuse("level", `one of ${Logging.levels.join(", ")}`)
+
+/**
+ * Reads which resource a subscription of a handshake revision is about.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const uri: Decode<string> = ({ uri }) =>
+  typeof uri === "string" && uri.length <= maxNamed
+    ? Either.right(uri)
+    : refuse("uri", `a string of at most ${maxNamed} characters`)
+
+/** The longest URI or id that a subscription may name, and how many it may name. */
+const maxNamed = 8192
+const mostNamed = 1000
+
+const isFlag = (value: unknown): value is boolean | undefined => value === undefined || typeof value === "boolean"
+
+const isNames = (value: unknown): value is ReadonlyArray<string> | undefined =>
+  value === undefined ||
+  (Array.isArray(value) && value.length <= mostNamed &&
+    value.every((name) => typeof name === "string" && name.length <= maxNamed))
+
+/**
+ * Reads what a subscription wants to hear of: at most 1000 resources and 1000
+ * tasks.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const listen: Decode<Filter> = ({ notifications }) => {
+  if (!isObject(notifications)) return refuse("notifications", "an object")
+  const { promptsListChanged, resourceSubscriptions, resourcesListChanged, taskIds, toolsListChanged } = notifications
+  if (!isFlag(toolsListChanged)) return refuse("notifications.toolsListChanged", "a boolean")
+  if (!isFlag(promptsListChanged)) return refuse("notifications.promptsListChanged", "a boolean")
+  if (!isFlag(resourcesListChanged)) return refuse("notifications.resourcesListChanged", "a boolean")
+  const names = `an array of at most ${mostNamed} strings`
+  if (!isNames(resourceSubscriptions)) return refuse("notifications.resourceSubscriptions", names)
+  if (!isNames(taskIds)) return refuse("notifications.taskIds", names)
+  return Either.right({
+    ...(toolsListChanged === true ? { toolsListChanged } : {}),
+    ...(promptsListChanged === true ? { promptsListChanged } : {}),
+    ...(resourcesListChanged === true ? { resourcesListChanged } : {}),
+    ...(resourceSubscriptions === undefined ? {} : { resourceSubscriptions }),
+    ...(taskIds === undefined ? {} : { taskIds })
+  })
+}
+
+/**
+ * Reads which task is meant.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const taskId: Decode<string> = ({ taskId }) =>
+  typeof taskId === "string" ? Either.right(taskId) : refuse("taskId", "a string")
+
+const isObjects = (value: unknown): value is McpTask.Update["inputResponses"] =>
+  isObject(value) && Object.values(value).every(isObject)
+
+/**
+ * Reads the answers to a task's questions, each an object.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const updateTask: Decode<McpTask.Update> = (params) =>
+  Either.flatMap(taskId(params), (taskId): Either.Either<McpTask.Update, McpError> => {
+    const { inputResponses } = params
+    return isObjects(inputResponses)
+      ? Either.right({ taskId, inputResponses })
+      : refuse("inputResponses", "an object of objects")
+  })

@@ -8,6 +8,7 @@ import type * as Either from "effect/Either"
 import type { Json } from "./JsonRpc.js"
 import type { McpError } from "./McpError.js"
 import type * as Mcp from "./McpSchema.js"
+import type * as McpTask from "./McpTask.js"
 import type { Decode } from "./Params.js"
 
 /**
@@ -93,12 +94,27 @@ export interface Results {
 export interface Writing extends Results {
   /** The answer to `server/discover` or to `initialize`. */
   readonly introduction: (introduction: Introduction) => string
-  /** Questions back to the client, or why this client cannot be asked. */
-  readonly inputRequired: (
-    method: string,
+  /**
+   * Questions back to the client inside the result, or why this client cannot be
+   * asked. A revision without it asks by requests of its own: see `Revision.question`.
+   */
+  readonly inputRequired?: (
     asked: Mcp.InputRequired,
     capabilities: Mcp.ClientCapabilities
   ) => Either.Either<string, McpError>
+  /** How tasks are written, where there are any. */
+  readonly task?: {
+    /** The answer to a call that became a task. */
+    readonly created: (state: McpTask.State) => string
+    /** The answer to a question for a task's state. */
+    readonly state: (state: McpTask.State) => string
+    /** The fields of a task alone, without braces. */
+    readonly fields: (state: McpTask.State) => string
+    /** The answer that a request about a task was heard. */
+    readonly heard: string
+  }
+  /** The last answer of a subscription, where there are any. */
+  readonly listened?: (id: Mcp.RequestId) => string
   /** A handler's error under the code that this revision has for it. */
   readonly error: (method: string, error: McpError) => McpError
 }
@@ -117,6 +133,15 @@ export interface Revision {
   readonly acceptsBatches: boolean
   /** The requests it knows and this library can serve, apart from `initialize`. */
   readonly methods: ReadonlySet<string>
+  /**
+   * The parameters of a question as a request of the server's own, or a sentence
+   * why this client cannot be asked. Absent where questions stand in results.
+   */
+  readonly question?: (
+    method: string,
+    params: Json,
+    capabilities: Mcp.ClientCapabilities
+  ) => Either.Either<Json, string>
   readonly reading: Reading
   readonly shape: Shape
   readonly writing: (server: Mcp.Implementation) => Writing

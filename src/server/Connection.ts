@@ -1,20 +1,31 @@
 /**
- * One peer on a pipe: what it settled in its handshake, and which of its
- * requests are being answered.
+ * One peer on a pipe: how it stands with the server, and which of its requests
+ * are being answered.
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import { randomUUID } from "node:crypto"
+import type { PendingAsks } from "../ask/PendingAsks.js"
 import type { Principal } from "../auth/Principal.js"
+import type { Changes } from "../change/Changes.js"
+import * as Answer from "../protocol/Answer.js"
+import type { Arrival, Exchange, Reply, Standing, Tell } from "../protocol/Dispatcher.js"
 import * as Dispatcher from "../protocol/Dispatcher.js"
+import * as JsonBounds from "../protocol/JsonBounds.js"
 import * as JsonRpc from "../protocol/JsonRpc.js"
-import { invalidRequest } from "../protocol/McpError.js"
+import { Code, invalidRequest, McpError } from "../protocol/McpError.js"
 import type { RequestId } from "../protocol/McpSchema.js"
+import * as Announcements from "./internal/Announcements.js"
+import * as InFlight from "./internal/InFlight.js"
+import * as OwnAsks from "./internal/OwnAsks.js"
+import * as RefusalLog from "./internal/RefusalLog.js"
+import * as Outgoing from "./Outgoing.js"
 
 /**
  * The peer's side of a connection.
@@ -23,11 +34,13 @@ import type { RequestId } from "../protocol/McpSchema.js"
  * @category models
  */
 export interface Connection {
-  /** Takes one message as text; text that is not JSON is answered with a parse error. */
+  /** Takes one message as text; text that is not JSON, or is out of bounds, is answered with an error. */
   readonly receiveText: (text: string) => void
   /** Takes one message, parsed. */
   readonly receive: (message: unknown) => void
-  /** Succeeds when no request of this peer is being answered. */
+  /** Ends the subscriptions, for a transport that stops reading: their final results are still sent. */
+  readonly end: Effect.Effect<void>
+  /** Succeeds when no request of this peer is being answered; an open subscription is one. */
   readonly idle: Effect.Effect<void>
 }
 
@@ -39,157 +52,217 @@ export interface Connection {
  */
 export interface Peer {
   readonly caller: Principal
-  /** Takes one encoded message without a line end; must not throw. */
-  readonly send: (json: string) => void
-  /** Whether the peer reads too slowly: notifications are then dropped, answers never. Never unless given. */
+  /**
+   * Takes one encoded message without a line end; must not throw. `about` is the
+   * request that a notification or a question belongs to, for carriers of several
+   * streams.
+   */
+  readonly send: (json: string, about?: RequestId) => void
+  /** Whether the peer reads too slowly: notifications are then dropped, answers and questions never. Never unless given. */
   readonly isBehind?: (() => boolean) | undefined
   /** Milliseconds that a call which has been interrupted may take to end when the scope closes; 1000 unless given. */
   readonly patience?: number | undefined
+  /** Requests that may be answered at once, subscriptions apart, 1 or more; one more is refused. 1024 unless given. */
+  readonly maxInFlight?: number | undefined
+}
+
+/**
+ * What a connection is made of.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Services {
+  readonly dispatcher: Dispatcher.Dispatcher<Principal>
+  readonly pendingAsks: Context.Tag.Service<PendingAsks>
+  /** Nothing is announced unasked without it. */
+  readonly changes: Context.Tag.Service<Changes> | undefined
+  readonly bounds: JsonBounds.Bounds
+  /** How long a client may take to answer a question; ten minutes unless given. */
+  readonly askTimeout?: Duration.DurationInput | undefined
 }
 
 const interruptMillis = 1000
-
-/** Deeper nesting than this is refused before it is parsed. */
-const maxDepth = 128
 
 /** Whether anything may still be said for a request: nothing after its answer, or once it was cancelled. */
 interface Voice {
   isSilent: boolean
 }
 
-/** A string id and a number id never meet: `1` is not `"1"`. */
-const keyOf = (id: RequestId): string => (typeof id === "number" ? `n${id}` : `s${id}`)
-
 /** The id of a request, before it is known to be a good one. */
 const claimedId = (message: unknown): RequestId | undefined =>
   JsonRpc.isObject(message) && typeof message.method === "string" && JsonRpc.isId(message.id) ? message.id : undefined
 
-/**
- * Interrupts, and waits no longer than that: a call may have made itself
- * uninterruptible. By the machine's time, which a test cannot stop.
- */
-const interrupt = (fibers: ReadonlyArray<Fiber.RuntimeFiber<unknown>>, millis: number): Effect.Effect<void> =>
-  fibers.length === 0 ? Effect.void : Effect.async<void>((resume) => {
-    const timer = setTimeout(() => resume(Effect.void), millis)
-    let left = fibers.length
-    for (const fiber of fibers) {
-      fiber.addObserver(() => {
-        left -= 1
-        if (left > 0) return
-        clearTimeout(timer)
-        resume(Effect.void)
-      })
-      fiber.unsafeInterruptAsFork(FiberId.none)
-    }
-  })
+const refused = (id: RequestId | undefined, refusal: McpError): Reply => ({
+  status: 200,
+  body: JsonRpc.error(id, refusal),
+  refusal
+})
+
+const duplicate = invalidRequest("This id belongs to a request that is still being answered")
+
+const tooMany = new McpError({
+  code: Code.InternalError,
+  message: "Too many requests in flight on this connection"
+})
 
 /**
- * Opens a connection. When the scope closes, requests in flight are interrupted
- * and nothing more is sent.
+ * Opens a connection. When the scope closes, subscriptions end with their final
+ * results, other requests in flight are interrupted, and nothing more is sent.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  dispatcher: Dispatcher.Dispatcher<Principal>,
-  peer: Peer
-): Effect.Effect<Connection, never, Scope.Scope> =>
+export const make = (services: Services, peer: Peer): Effect.Effect<Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const runtime = yield* Effect.runtime()
-    const fork = Runtime.runFork(runtime)
-    const inFlight = new Map<string, { readonly fiber: Fiber.RuntimeFiber<unknown>; readonly voice: Voice }>()
-    const waiting = new Set<() => void>()
-    let handshake: Dispatcher.Handshake | undefined
+    const { bounds, changes, dispatcher } = services
+    const fork = Runtime.runFork(yield* Effect.runtime<never>())
+    const refusals = yield* RefusalLog.make
+    const asks = OwnAsks.make(services.pendingAsks)
+    const owner = randomUUID()
+    const maxInFlight = Math.max(1, peer.maxInFlight ?? 1024)
+    const patience = peer.patience ?? interruptMillis
+    const inFlight = yield* InFlight.make
+    let standing: Standing | undefined
+    let isReading = true
     let isOpen = true
-    let unnamed = 0
 
-    const send = (json: string | undefined): void => {
-      if (isOpen && json !== undefined) peer.send(json)
+    const send = (json: string | undefined, about?: RequestId): void => {
+      if (isOpen && json !== undefined) peer.send(json, about)
+    }
+    const isBehind = (): boolean => peer.isBehind?.() === true
+
+    const announcements = yield* Announcements.make({
+      changes,
+      announcement: dispatcher.announcement,
+      send,
+      isBehind
+    })
+
+    const timeout = Duration.decode(services.askTimeout ?? "10 minutes")
+    const askAbout = (about: RequestId | undefined): NonNullable<Standing["ask"]> =>
+      Outgoing.ask({
+        pendingAsks: asks,
+        owner,
+        send: (json) => {
+          send(json, about)
+          return true
+        },
+        timeout
+      })
+
+    const say = (reply: Reply | undefined): void => {
+      if (reply === undefined) return
+      if (reply.refusal !== undefined) refusals.note(reply.refusal)
+      send(reply.body)
     }
 
-    const settle = (key: string): void => {
-      inFlight.delete(key)
-      if (inFlight.size === 0) {
-        for (const resume of waiting) resume()
-        waiting.clear()
+    const heed = (tell: Tell): void => {
+      switch (tell._tag) {
+        case "Cancel":
+          return inFlight.cancel(tell.id)
+        case "Response":
+          fork(Effect.catchAll(
+            Outgoing.answer(asks, owner, tell.response),
+            ({ message }) => Effect.logWarning(`An answer of a client was lost: ${message}`)
+          ))
+          return
+        case "LogLevel":
+          standing = standing === undefined ? undefined : { ...standing, logLevel: tell.level }
+          return
+        case "Subscribe":
+          return announcements.subscribe(tell.uri)
+        case "Unsubscribe":
+          return announcements.unsubscribe(tell.uri)
       }
     }
 
-    const run = (key: string, exchange: Dispatcher.Exchange, voice: Voice): void => {
-      const fiber = fork(exchange.reply)
-      const answer = (exit: Exit.Exit<Dispatcher.Reply>): void => {
-        settle(key)
-        if (voice.isSilent) return
-        voice.isSilent = true
-        if (Exit.isSuccess(exit)) send(exit.value.body)
+    /** Takes one message that is no batch, and answers it now or later. */
+    const take = (exchange: Exchange, deliver: InFlight.Deliver): void => {
+      if (exchange.handshake !== undefined) {
+        standing = exchange.handshake
+        announcements.begin(exchange.handshake.version)
       }
-      inFlight.set(key, { fiber, voice })
-      const exit = fiber.unsafePoll()
-      if (exit !== null) answer(exit)
-      else fiber.addObserver(answer)
+      for (const tell of exchange.tells) heed(tell)
+      if (Answer.isExit(exchange.reply)) {
+        return deliver(Exit.isSuccess(exchange.reply) ? exchange.reply.value : undefined)
+      }
+      // A subscription has begun already, and is counted where it began.
+      if (exchange.end === undefined && inFlight.requests() >= maxInFlight) {
+        return deliver(refused(exchange.id, tooMany))
+      }
+      inFlight.run(exchange, deliver)
+    }
+
+    const takeBatch = (parts: ReadonlyArray<Exchange>, deliver: InFlight.Deliver): void => {
+      const replies = parts.map((): Reply | undefined => undefined)
+      let left = parts.length
+      parts.forEach((part, index) => {
+        const deliverPart: InFlight.Deliver = (reply) => {
+          if (reply?.refusal !== undefined) refusals.note(reply.refusal)
+          replies[index] = reply
+          left -= 1
+          if (left === 0) deliver(Dispatcher.gather(replies))
+        }
+        if (part.id !== undefined && inFlight.has(part.id)) deliverPart(refused(part.id, duplicate))
+        else take(part, deliverPart)
+      })
     }
 
     const receive = (message: unknown): void => {
-      if (!isOpen) return
-      const claimed = inFlight.size === 0 ? undefined : claimedId(message)
+      if (!isReading) return
+      const claimed = claimedId(message)
       // Before anything else: a request that is refused must neither run nor settle a handshake.
-      if (claimed !== undefined && inFlight.has(keyOf(claimed))) {
-        return send(
-          JsonRpc.error(claimed, invalidRequest("This id belongs to a request that is still being answered"))
-        )
-      }
+      if (claimed !== undefined && !inFlight.isEmpty() && inFlight.has(claimed)) return say(refused(claimed, duplicate))
       const voice: Voice = { isSilent: false }
-      const exchange = dispatcher.line(message, handshake, {
+      const arrival: Arrival<Principal> = {
         caller: peer.caller,
+        canStream: true,
         notify: (json) => {
-          if (!voice.isSilent && peer.isBehind?.() !== true) send(json)
-        }
-      })
-      if (exchange.handshake !== undefined) handshake = exchange.handshake
-      if (exchange.cancels !== undefined) {
-        const cancelled = inFlight.get(keyOf(exchange.cancels))
-        if (cancelled !== undefined) {
-          cancelled.voice.isSilent = true
-          fork(Fiber.interruptFork(cancelled.fiber))
+          if (voice.isSilent || !isOpen || isBehind()) return false
+          send(json, claimed)
+          return true
         }
       }
-      const key = exchange.id === undefined ? `u${unnamed++}` : keyOf(exchange.id)
-      if (Exit.isExit(exchange.reply)) {
-        // The guard forgets what the effect succeeds with.
-        const exit = exchange.reply as Exit.Exit<Dispatcher.Reply>
-        if (Exit.isSuccess(exit)) send(exit.value.body)
-        return
+      const asker = standing === undefined ? undefined : { ...standing, ask: askAbout(claimed) }
+      const exchange = dispatcher.line(message, asker, arrival)
+      const deliver: InFlight.Deliver = (reply) => {
+        voice.isSilent = true
+        say(reply)
       }
-      run(key, exchange, voice)
+      if (exchange.parts === undefined) take(exchange, deliver)
+      else takeBatch(exchange.parts, deliver)
     }
 
     const receiveText = (text: string): void => {
-      if (JsonRpc.depthOf(text, maxDepth) > maxDepth) return send(Dispatcher.tooDeep.body)
+      if (!isReading) return
+      const reason = JsonBounds.check(text, bounds)
+      if (reason !== undefined) return say(Dispatcher.outOfBounds(reason))
       let message: unknown
       try {
         message = JSON.parse(text)
       } catch {
-        return send(dispatcher.unparsable.body)
+        return say(dispatcher.unparsable)
       }
       receive(message)
     }
 
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
-        isOpen = false
-        // A copy: a call that ends leaves the map.
-        return interrupt([...inFlight.values()].map(({ fiber }) => fiber), peer.patience ?? interruptMillis)
-      })
+        isReading = false
+        return inFlight.finish(patience)
+      }).pipe(
+        Effect.zipRight(Effect.suspend(() => {
+          isOpen = false
+          return inFlight.interrupt(patience)
+        }))
+      )
     )
 
     return {
       receive,
       receiveText,
-      idle: Effect.async<void>((resume) => {
-        const done = () => resume(Effect.void)
-        if (inFlight.size === 0) return done()
-        waiting.add(done)
-        return Effect.sync(() => waiting.delete(done))
-      })
+      end: Effect.sync(inFlight.endSubscriptions),
+      idle: inFlight.idle
     }
   })

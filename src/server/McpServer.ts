@@ -7,21 +7,48 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
+import * as PendingAsks from "../ask/PendingAsks.js"
 import type { Principal } from "../auth/Principal.js"
+import * as Sealer from "../auth/Sealer.js"
+import { Changes } from "../change/Changes.js"
+import type * as McpPrompt from "../prompt/McpPrompt.js"
+import type { PromptRegistryError } from "../prompt/PromptRegistry.js"
+import * as PromptRegistry from "../prompt/PromptRegistry.js"
 import type { Arrival, Exchange, Headers, Reply } from "../protocol/Dispatcher.js"
 import * as Dispatcher from "../protocol/Dispatcher.js"
 import type { Handlers } from "../protocol/Handlers.js"
-import type { CacheHint, Icon, Implementation, ToolPage } from "../protocol/McpSchema.js"
-import type { Toolkit } from "../toolkit/Toolkit.js"
+import * as HeaderValue from "../protocol/HeaderValue.js"
+import * as JsonBounds from "../protocol/JsonBounds.js"
+import type { CacheHint, Icon, Implementation } from "../protocol/McpSchema.js"
+import type * as McpResource from "../resource/McpResource.js"
+import type { ResourceRegistryError } from "../resource/ResourceRegistry.js"
+import * as ResourceRegistry from "../resource/ResourceRegistry.js"
+import { TaskStore } from "../task/TaskStore.js"
+import * as Toolkit from "../toolkit/Toolkit.js"
 import type { ToolRegistryError } from "../toolkit/ToolRegistry.js"
 import * as ToolRegistry from "../toolkit/ToolRegistry.js"
 import type { Peer } from "./Connection.js"
 import * as Connection from "./Connection.js"
-import * as Cursor from "./Cursor.js"
+import * as Listening from "./Listening.js"
+import * as RegistryHandlers from "./RegistryHandlers.js"
+import * as Sessions from "./Sessions.js"
+import * as TaskRunner from "./TaskRunner.js"
+
+/**
+ * An HTTP POST, understood.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Posted extends Exchange {
+  /** The id of the session that this message opened: goes back in the header `Mcp-Session-Id`. */
+  readonly session?: string | undefined
+}
 
 /**
  * @since 0.1.0
@@ -30,7 +57,18 @@ import * as Cursor from "./Cursor.js"
 export class McpServer extends Context.Tag("causeway/McpServer")<McpServer, {
   readonly info: Implementation
   /** Understands one HTTP POST; the transport runs `reply`, and cancels it. */
-  readonly post: (message: unknown, headers: Headers, arrival: Arrival<Principal>) => Exchange
+  readonly post: (message: unknown, headers: Headers, arrival: Arrival<Principal>) => Posted
+  /**
+   * Tells an older client over HTTP what it did not ask for, on the stream it
+   * opened with GET: changes of lists and of resources. `send` gives false when
+   * the reader is too slow, and is then called no more. Gives what ends it;
+   * `undefined` when there is no such session of this caller.
+   */
+  readonly openStream: (
+    session: string,
+    caller: Principal,
+    send: (json: string) => boolean
+  ) => (() => void) | undefined
   /** The reply to a body that is not JSON. */
   readonly unparsable: Reply
   /** Serves a peer on a pipe until the scope closes. */
@@ -38,7 +76,7 @@ export class McpServer extends Context.Tag("causeway/McpServer")<McpServer, {
 }>() {}
 
 /**
- * Who the server is and how it lists what it offers.
+ * Who the server is, how it lists what it offers, and how long things keep.
  *
  * @since 0.1.0
  * @category configuration
@@ -52,12 +90,37 @@ export interface Options {
   readonly icons?: ReadonlyArray<Icon> | undefined
   /** Tells the model how the tools belong together. */
   readonly instructions?: string | undefined
-  /** Tools in one page of a list, 1 or more; 100 unless given. */
+  /** Items in one page of a list, 1 or more; 100 unless given. */
   readonly pageSize?: number | undefined
   /** How long a client may keep a list; a minute unless given. */
   readonly listTimeToLive?: Duration.DurationInput | undefined
-  /** How long a call may take in all; 30 seconds unless given. */
+  /** How long a call may take in all; 30 seconds unless given. Time for which a user is asked does not count. */
   readonly callTimeout?: Duration.DurationInput | undefined
+  /** Whether handlers may log to clients (`ToolCall.log`); false unless given. */
+  readonly logging?: boolean | undefined
+  /**
+   * Seals what clients carry for the server: states of questions, ids of
+   * sessions. All instances need the same; random unless given, and then only
+   * this process can read them.
+   */
+  readonly sealer?: Sealer.Sealer | undefined
+  /** How long a client may take to bring back an answer, or to answer a question put to it; 10 minutes unless given. */
+  readonly askTimeout?: Duration.DurationInput | undefined
+  /** Subscriptions open at once; 10,000 unless given. */
+  readonly maxSubscriptions?: number | undefined
+  /** How long results of tasks are kept, and how many tasks run at once. */
+  readonly tasks?: {
+    /** From a task's creation; an hour unless given. */
+    readonly timeToLive?: Duration.DurationInput | undefined
+    /** How long clients are told to wait between two looks; a second unless given. */
+    readonly pollInterval?: Duration.DurationInput | undefined
+    /** 256 unless given. */
+    readonly maxRunning?: number | undefined
+  } | undefined
+  /** What a text may hold before it is parsed, for peers on pipes; see `JsonBounds.defaults`. */
+  readonly bounds?: Partial<JsonBounds.Bounds> | undefined
+  /** Extensions to declare, with their settings, by their names. */
+  readonly extensions?: Handlers<Principal>["extensions"]
 }
 
 const implementation = (options: Options): Implementation => ({
@@ -69,90 +132,126 @@ const implementation = (options: Options): Implementation => ({
   ...(options.icons === undefined ? {} : { icons: options.icons })
 })
 
-const toolHandlers = (
+const taskRunner = (
   registry: Context.Tag.Service<ToolRegistry.ToolRegistry>,
-  pageSize: number,
-  cache: CacheHint
-): NonNullable<Handlers<Principal>["tools"]> => {
-  // A registry gives the same array as long as nothing changes, so a page is made once and its JSON can be kept.
-  const pages = new WeakMap<object, Map<number, ToolPage>>()
-  // Not while the layers are built: standard output may not yet be kept for the protocol.
-  let unsaid = registry.warnings
-  const warnOnce = Effect.suspend(() => {
-    const warnings = unsaid
-    unsaid = []
-    return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
-  })
-  return {
-    listChanged: false,
-    list: (context, cursor) => {
-      const tools = registry.list(context.caller)
-      const offset = Cursor.decode(cursor, tools.map((tool) => tool.name))
-      if (Either.isLeft(offset)) return Exit.fail(offset.left)
-      const known = pages.get(tools) ?? new Map<number, ToolPage>()
-      pages.set(tools, known)
-      const page = known.get(offset.right) ?? {
-        tools: tools.slice(offset.right, offset.right + pageSize),
-        ...(offset.right + pageSize < tools.length
-          ? { nextCursor: Cursor.encode(offset.right + pageSize, tools.map((tool) => tool.name)) }
-          : {}),
-        cache
-      }
-      known.set(offset.right, page)
-      return unsaid.length === 0 ? Exit.succeed(page) : Effect.as(warnOnce, page)
-    },
-    call: (context, request) =>
-      registry.call({
-        name: request.name,
-        arguments: request.arguments,
-        caller: context.caller,
-        requestId: context.requestId,
-        reportProgress: context.progress,
-        meta: context.meta
+  changes: Context.Tag.Service<Changes> | undefined,
+  options: Options
+): Effect.Effect<TaskRunner.TaskRunner | undefined, never, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.serviceOption(TaskStore),
+    (store) =>
+      Option.isNone(store) ? Effect.succeed(undefined) : TaskRunner.make({
+        store: store.value,
+        registry,
+        changes,
+        timeToLive: options.tasks?.timeToLive,
+        pollInterval: options.tasks?.pollInterval,
+        maxRunning: options.tasks?.maxRunning
       })
-  }
-}
+  )
 
 /**
- * Joins the registered tools to the protocol.
+ * Joins what is registered to the protocol. Resources, prompts, tasks and
+ * announcements of changes are served when `ResourceRegistry`, `PromptRegistry`,
+ * `TaskStore` and `Changes` are there; without `PendingAsks` answers of older
+ * clients must come to this process.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   options: Options
-): Effect.Effect<Context.Tag.Service<McpServer>, never, ToolRegistry.ToolRegistry> =>
+): Effect.Effect<Context.Tag.Service<McpServer>, never, ToolRegistry.ToolRegistry | Scope.Scope> =>
   Effect.gen(function*() {
     const registry = yield* ToolRegistry.ToolRegistry
+    const resources = Option.getOrUndefined(yield* Effect.serviceOption(ResourceRegistry.ResourceRegistry))
+    const prompts = Option.getOrUndefined(yield* Effect.serviceOption(PromptRegistry.PromptRegistry))
+    const changes = Option.getOrUndefined(yield* Effect.serviceOption(Changes))
+    const shared = yield* Effect.serviceOption(PendingAsks.PendingAsks)
+    const pendingAsks = Option.isSome(shared) ? shared.value : yield* PendingAsks.makeMemory
+    const sealer = options.sealer ?? (yield* Sealer.random)
+    const clock = yield* Effect.clock
+    const runner = yield* taskRunner(registry, changes, options)
+    const askTimeout = Duration.decode(options.askTimeout ?? "10 minutes")
     const cache: CacheHint = {
       ttlMs: Math.round(Duration.toMillis(options.listTimeToLive ?? "1 minute")),
       scope: "private"
     }
+    const common: RegistryHandlers.Options = {
+      sealer,
+      clock,
+      pageSize: Math.max(1, options.pageSize ?? 100),
+      cache,
+      stateTimeToLive: Duration.toMillis(askTimeout),
+      announces: changes !== undefined
+    }
+    const listen = changes === undefined ? undefined : yield* Listening.make({
+      changes,
+      readTask: runner?.read,
+      most: options.maxSubscriptions ?? 10_000
+    })
     const info = implementation(options)
     const dispatcher = Dispatcher.make<Principal>({
       server: info,
       instructions: options.instructions,
       cache,
-      tools: toolHandlers(registry, Math.max(1, options.pageSize ?? 100), cache)
+      logging: options.logging,
+      extensions: options.extensions,
+      tools: RegistryHandlers.tools(registry, runner, common),
+      resources: resources === undefined ? undefined : RegistryHandlers.resources(resources, common),
+      prompts: prompts === undefined ? undefined : RegistryHandlers.prompts(prompts, common),
+      complete: resources === undefined && prompts === undefined
+        ? undefined
+        : RegistryHandlers.complete(resources, prompts),
+      tasks: runner?.handlers,
+      listen
     }, {
+      hasSessions: true,
       onDefect: (incident, cause) => Effect.logError(`A request hit a defect; incident ${incident}`, cause)
     })
+    const sessions = Sessions.make({
+      dispatcher,
+      sealer,
+      pendingAsks,
+      changes,
+      clock,
+      runtime: Runtime.enableRuntimeFlag(yield* Effect.runtime<never>(), RuntimeFlags.Interruption),
+      askTimeout
+    })
+    const services: Connection.Services = {
+      dispatcher,
+      // The answer can come on that pipe alone, so nothing that is shared needs to work for it.
+      pendingAsks: yield* PendingAsks.makeMemory,
+      changes,
+      askTimeout,
+      bounds: { ...JsonBounds.defaults, ...options.bounds }
+    }
     return {
       info,
-      post: dispatcher.post,
+      post: (message, headers, arrival) => {
+        const session = headers("mcp-session-id")
+        const exchange = session === undefined
+          ? dispatcher.post(message, headers, arrival)
+          : sessions.post(HeaderValue.trim(session), message, headers, arrival)
+        return exchange.handshake === undefined
+          ? exchange
+          : { ...exchange, session: sessions.open(exchange.handshake, arrival.caller) }
+      },
+      openStream: (session, caller, send) => sessions.listen(session, caller, send),
       unparsable: dispatcher.unparsable,
-      connect: (peer) => Connection.make(dispatcher, peer)
+      connect: (peer) => Connection.make(services, peer)
     }
   })
 
 /**
- * A server of whatever is in the `ToolRegistry`.
+ * A server of whatever is in the `ToolRegistry`, and of what else is provided:
+ * see `make`.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layer = (options: Options): Layer.Layer<McpServer, never, ToolRegistry.ToolRegistry> =>
-  Layer.effect(McpServer, make(options))
+  Layer.scoped(McpServer, make(options))
 
 /**
  * A server of these tools: it needs exactly what their handlers need.
@@ -161,7 +260,44 @@ export const layer = (options: Options): Layer.Layer<McpServer, never, ToolRegis
  * @category layers
  */
 export const layerTools = <R>(
-  toolkit: Toolkit<R>,
+  toolkit: Toolkit.Toolkit<R>,
   options: Options
 ): Layer.Layer<McpServer, ToolRegistryError, R> =>
   Layer.provide(layer(options), ToolRegistry.layer(toolkit, { timeout: options.callTimeout }))
+
+const noTools: Toolkit.Toolkit<never> = Toolkit.make()
+
+/**
+ * A server of tools, resources and prompts: it needs exactly what their handlers
+ * need. A group that is absent is not declared.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerOf = <
+  RT = never,
+  const Resources extends ReadonlyArray<McpResource.Any> = readonly [],
+  const Prompts extends ReadonlyArray<McpPrompt.Any> = readonly []
+>(
+  offer: {
+    readonly tools?: Toolkit.Toolkit<RT> | undefined
+    readonly resources?: Resources | undefined
+    readonly prompts?: Prompts | undefined
+  },
+  options: Options
+): Layer.Layer<
+  McpServer,
+  ToolRegistryError | ResourceRegistryError | PromptRegistryError,
+  RT | McpResource.Requirements<Resources[number]> | McpPrompt.Requirements<Prompts[number]>
+> => {
+  const timeout = options.callTimeout
+  const { prompts, resources } = offer
+  // Groups that are absent are no layers at all, so that the server does not find them.
+  return layer(options).pipe(
+    Layer.provide(Layer.mergeAll(
+      ToolRegistry.layer(offer.tools ?? noTools, { timeout }),
+      resources === undefined ? Layer.empty : ResourceRegistry.layer(resources, { timeout }),
+      prompts === undefined ? Layer.empty : PromptRegistry.layer(prompts, { timeout })
+    ))
+  )
+}

@@ -11,12 +11,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Redis } from "ioredis"
-import * as RedisAddress from "./internal/redisAddress.js"
-import * as RedisConnection from "./internal/redisConnection.js"
+import * as RedisConnection from "../redis/RedisConnection.js"
+import * as RedisTrouble from "../redis/RedisTrouble.js"
 import * as SessionStore from "./SessionStore.js"
 
 /**
@@ -25,20 +24,10 @@ import * as SessionStore from "./SessionStore.js"
  * @since 0.1.0
  * @category configuration
  */
-export interface Options {
-  /** `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
-  readonly url: Redacted.Redacted<string>
-  /** Goes before the URL's own. */
-  readonly username?: string | undefined
-  /** Goes before the URL's own. */
-  readonly password?: Redacted.Redacted<string> | undefined
+export interface Options extends RedisConnection.Options {
   /** Without braces; `causeway:session:` unless given. */
   readonly keyPrefix?: string | undefined
   readonly retention?: SessionStore.Retention | undefined
-  /** The time Redis has to answer a command; one second unless given. */
-  readonly commandTimeout?: Duration.DurationInput | undefined
-  /** The time one attempt to connect may take; two seconds unless given. */
-  readonly connectTimeout?: Duration.DurationInput | undefined
 }
 
 /**
@@ -98,22 +87,19 @@ const decode = (entries: ReadonlyArray<string>): ReadonlyArray<SessionStore.Sess
 /** Letters, digits and a few marks stay; every other character becomes its number, so no two ids share a key. */
 const escape = (id: string): string => id.replace(/[^\w.@-]/gu, (char) => `%${char.codePointAt(0)?.toString(16)};`)
 
-/** What a timer takes: more would fire at once. */
-const timer = (duration: Duration.DurationInput): number =>
-  Math.min(Math.max(1, Math.ceil(Duration.toMillis(duration))), 2 ** 31 - 1)
-
 const settings = (options: Options): Either.Either<RedisConnection.Settings, string> => {
   if (/[{}]/.test(options.keyPrefix ?? "")) return Either.left("the session store's key prefix must not have braces")
-  return Either.map(RedisAddress.parse(Redacted.value(options.url)), (address) => ({
-    address: {
-      ...address,
-      username: options.username ?? address.username,
-      password: options.password === undefined ? address.password : Redacted.value(options.password)
-    },
-    commandTimeout: timer(options.commandTimeout ?? "1 second"),
-    connectTimeout: timer(options.connectTimeout ?? "2 seconds"),
+  return Either.map(RedisConnection.settings(options, "the session store"), (settings) => ({
+    ...settings,
     scripts: { appendSessionEvent: { lua: append, numberOfKeys: 2 } }
   }))
+}
+
+const reasonOf = (trouble: RedisTrouble.Trouble): SessionStore.SessionStoreError["reason"] => {
+  const cause = trouble.cause === undefined ? {} : { cause: trouble.cause }
+  return trouble._tag === "Unavailable"
+    ? new SessionStore.Unavailable(cause)
+    : new SessionStore.Misconfigured({ description: trouble.description, ...cause })
 }
 
 /**
@@ -127,9 +113,9 @@ export const make = (
 ): Effect.Effect<Context.Tag.Service<SessionStore.SessionStore>, SessionStore.SessionStoreError, Scope.Scope> =>
   Effect.gen(function*() {
     const connection = yield* settings(options).pipe(
-      Either.mapLeft((description) => new SessionStore.Misconfigured({ description })),
+      Either.mapLeft((description) => new RedisTrouble.Misconfigured({ description })),
       Effect.flatMap(RedisConnection.make),
-      Effect.mapError((reason) => new SessionStore.SessionStoreError({ method: "open", reason }))
+      Effect.mapError((trouble) => new SessionStore.SessionStoreError({ method: "open", reason: reasonOf(trouble) }))
     )
     const { maxEvents, timeToLive } = SessionStore.resolveRetention(options.retention)
     const lifetime = Duration.isFinite(timeToLive)
@@ -147,7 +133,10 @@ export const make = (
       method: SessionStore.SessionStoreError["method"],
       command: (redis: Redis) => Promise<A>
     ): Effect.Effect<A, SessionStore.SessionStoreError> =>
-      Effect.mapError(connection.use(command), (reason) => new SessionStore.SessionStoreError({ method, reason }))
+      Effect.mapError(
+        connection.use(command),
+        (trouble) => new SessionStore.SessionStoreError({ method, reason: reasonOf(trouble) })
+      )
 
     return {
       append: Effect.fn("SessionStore.append")((user, event) =>

@@ -200,8 +200,8 @@ const readReply = (response: Http.IncomingMessage, onMessage: (message: unknown)
 }
 
 /**
- * A peer of `HttpTransport`: a request for each message, cancelled by cutting
- * its connection.
+ * A peer of `HttpTransport`, on its own server or on a route: a request for each
+ * message, cancelled by cutting its connection.
  *
  * @since 0.1.0
  * @category testing

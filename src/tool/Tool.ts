@@ -8,8 +8,13 @@ import type * as Effect from "effect/Effect"
 import type { Pipeable } from "effect/Pipeable"
 import { Prototype as PipeablePrototype } from "effect/Pipeable"
 import * as Schema from "effect/Schema"
+import type { NotAnswered } from "../ask/Ask.js"
+import type { JsonSchema } from "../protocol/JsonSchema.js"
+import type { McpError } from "../protocol/McpError.js"
 import type { ContentBlock, Icon } from "../protocol/McpSchema.js"
+import type { TaskStore } from "../task/TaskStore.js"
 import type * as Evidence from "./Evidence.js"
+import type { Closed, Description, InputOf, Mirrored, Parameters, Unless } from "./internal/ToolOptions.js"
 import type { ToolError } from "./ToolError.js"
 
 /**
@@ -35,28 +40,48 @@ export type TypeId = typeof TypeId
 export type Safety = "readOnly" | "idempotent" | "effectful"
 
 /**
- * A tool as a contract: a plain value that servers, clients, tests and
- * documentation can import without its handler.
+ * Whether a call may go on as a task (`optional`: when the client knows tasks),
+ * must (`required`: other clients are refused), or never does (`forbidden`); and
+ * whether it is one from the start (`atOnce`), or from where the handler says
+ * `ToolCall.continueAsTask` (`whenTold`).
  *
- * The schemas are held untyped and the types are carried beside them, since a
- * `Schema<never>` is not assignable to a `Schema<any>` and inference over many
- * tools would collapse.
+ * Source: MCP extension `io.modelcontextprotocol/tasks`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Tool<out Name extends string, in out Input, in out Answer, out Failure, out S extends Safety>
-  extends Pipeable
-{
-  readonly [TypeId]: {
-    readonly input: (_: Input) => Input
-    readonly answer: (_: Answer) => Answer
-    readonly failure: () => Failure
-  }
-  readonly name: Name
+export interface TaskOptions {
+  readonly support: "forbidden" | "optional" | "required"
+  readonly begins: "atOnce" | "whenTold"
+}
+
+/**
+ * What a tool needs to be a task, by whether it may be one.
+ *
+ * @since 0.1.0
+ * @category type-level
+ */
+export interface TaskServices {
+  readonly forbidden: never
+  readonly optional: TaskStore
+  readonly required: TaskStore
+}
+
+/**
+ * What any handler may fail with beside what its tool declares: a failure in
+ * standard words, an error of the protocol, which is passed on as one, and a
+ * question that the user did not answer.
+ *
+ * @since 0.1.0
+ * @category type-level
+ */
+export type CommonFailure = ToolError | McpError | NotAnswered
+
+interface Contract extends Pipeable {
+  readonly name: string
   readonly title: string | undefined
   readonly description: string
-  readonly safety: S
+  readonly safety: Safety
   readonly isDestructive: boolean
   readonly isOpenWorld: boolean
   readonly scopes: ReadonlyArray<string>
@@ -67,10 +92,49 @@ export interface Tool<out Name extends string, in out Input, in out Answer, out 
   /** Of the data inside the evidence; of the structured content on a raw tool; absent on a raw tool without any. */
   readonly success: Schema.Schema.All | undefined
   readonly failure: Schema.Schema.All
-  /** Fulfils the contract. The handler's answer, failures and requirements are checked against it. */
-  readonly implement: <E extends Failure | ToolError, R>(
+  /** A foreign schema of the arguments, on a raw tool; it is listed as it is, and `parameters` says nothing then. */
+  readonly inputSchema: JsonSchema | undefined
+  /** A foreign schema of the structured content, on a raw tool. */
+  readonly outputSchema: JsonSchema | undefined
+  /** The names of HTTP headers, by the parameters that are mirrored in them. */
+  readonly headers: { readonly [parameter: string]: string }
+  readonly task: TaskOptions
+}
+
+/**
+ * A tool as a contract: a plain value that servers, clients, tests and
+ * documentation can import without its handler.
+ *
+ * The schemas are held untyped and the types are carried beside them, since a
+ * `Schema<never>` is not assignable to a `Schema<any>` and inference over many
+ * tools would collapse.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tool<
+  out Name extends string,
+  in out Input,
+  in out Answer,
+  out Failure,
+  out S extends Safety,
+  out K extends TaskOptions["support"] = "forbidden"
+> extends Contract {
+  readonly [TypeId]: {
+    readonly input: (_: Input) => Input
+    readonly answer: (_: Answer) => Answer
+    readonly failure: () => Failure
+  }
+  readonly name: Name
+  readonly safety: S
+  readonly task: TaskOptions & { readonly support: K }
+  /**
+   * Fulfils the contract. The handler's answer, failures and requirements are
+   * checked against it; one that may be a task needs a `TaskStore` too.
+   */
+  readonly implement: <E extends Failure | CommonFailure, R>(
     handler: (input: Input) => Effect.Effect<Answer, E, R>
-  ) => ToolHandler<Tool<Name, Input, Answer, Failure, S>, E, R>
+  ) => ToolHandler<Tool<Name, Input, Answer, Failure, S, K>, E, R | TaskServices[K]>
 }
 
 /**
@@ -79,21 +143,11 @@ export interface Tool<out Name extends string, in out Input, in out Answer, out 
  * @since 0.1.0
  * @category models
  */
-export interface Any extends Pipeable {
+export interface Any extends Contract {
   readonly [TypeId]: { readonly input: unknown; readonly answer: unknown; readonly failure: unknown }
-  readonly name: string
-  readonly title: string | undefined
-  readonly description: string
-  readonly safety: Safety
-  readonly isDestructive: boolean
-  readonly isOpenWorld: boolean
-  readonly scopes: ReadonlyArray<string>
-  readonly icons: ReadonlyArray<Icon>
-  readonly form: "evidence" | "raw"
-  readonly parameters: Schema.Schema.All
-  readonly success: Schema.Schema.All | undefined
-  readonly failure: Schema.Schema.All
 }
+
+type AnySupport = TaskOptions["support"]
 
 /**
  * What a tool takes, decoded.
@@ -101,7 +155,7 @@ export interface Any extends Pipeable {
  * @since 0.1.0
  * @category type-level
  */
-export type Input<T extends Any> = T extends Tool<string, infer I, infer _A, unknown, Safety> ? I : never
+export type Input<T extends Any> = T extends Tool<string, infer I, infer _A, unknown, Safety, AnySupport> ? I : never
 
 /**
  * What a tool's handler answers: evidence, or a raw answer.
@@ -109,7 +163,7 @@ export type Input<T extends Any> = T extends Tool<string, infer I, infer _A, unk
  * @since 0.1.0
  * @category type-level
  */
-export type Answer<T extends Any> = T extends Tool<string, infer _I, infer A, unknown, Safety> ? A : never
+export type Answer<T extends Any> = T extends Tool<string, infer _I, infer A, unknown, Safety, AnySupport> ? A : never
 
 /**
  * @since 0.1.0
@@ -166,31 +220,6 @@ export interface RawAnswer<out A> {
   readonly isError?: boolean
 }
 
-interface Description<S extends Safety> {
-  readonly title?: string
-  /** Tells a model when to use the tool and what it returns. */
-  readonly description: string
-  readonly safety: S
-  /** Whether an `effectful` tool may destroy something; true unless given. */
-  readonly isDestructive?: boolean
-  /** Whether the tool reaches beyond the server's own data; false unless given. */
-  readonly isOpenWorld?: boolean
-  /** All of these are needed to see and to call the tool. */
-  readonly scopes?: ReadonlyArray<string>
-  readonly icons?: ReadonlyArray<Icon>
-}
-
-type Parameters = Schema.Struct.Fields | Schema.Schema.AnyNoContext
-
-type InputOf<P extends Parameters> = P extends Schema.Schema.AnyNoContext ? Schema.Schema.Type<P>
-  : P extends Schema.Struct.Fields ? Schema.Simplify<Schema.Struct.Type<P>>
-  : never
-
-/** Fails to compile when a field needs services to decode: a request has none. */
-type Closed<P extends Parameters> = P extends Schema.Schema.AnyNoContext ? P
-  : P extends Schema.Struct.Fields ? [Schema.Struct.Context<P>] extends [never] ? P : never
-  : never
-
 const handlerPrototype = {
   [HandlerTypeId]: HandlerTypeId,
   pipe: PipeablePrototype.pipe
@@ -209,11 +238,18 @@ const prototype = {
   }
 }
 
-const build = (name: string, form: "evidence" | "raw", options: Description<Safety>, schemas: {
-  readonly parameters: Parameters | undefined
-  readonly success: Schema.Schema.All | undefined
-  readonly failure: Schema.Schema.All | undefined
-}) =>
+const build = (
+  name: string,
+  form: "evidence" | "raw",
+  options: Description<Safety, AnySupport> & {
+    readonly parameters?: Parameters
+    readonly success?: Schema.Schema.All
+    readonly failure?: Schema.Schema.All
+    readonly inputSchema?: JsonSchema | undefined
+    readonly outputSchema?: JsonSchema | undefined
+    readonly headers?: Mirrored
+  }
+) =>
   Object.assign(Object.create(prototype), {
     name,
     title: options.title,
@@ -224,11 +260,15 @@ const build = (name: string, form: "evidence" | "raw", options: Description<Safe
     scopes: options.scopes ?? [],
     icons: options.icons ?? [],
     form,
-    parameters: Schema.isSchema(schemas.parameters)
-      ? schemas.parameters
-      : Schema.Struct((schemas.parameters ?? {}) as Schema.Struct.Fields),
-    success: schemas.success,
-    failure: schemas.failure ?? Schema.Never
+    parameters: Schema.isSchema(options.parameters)
+      ? options.parameters
+      : Schema.Struct((options.parameters ?? {}) as Schema.Struct.Fields),
+    success: options.success,
+    failure: options.failure ?? Schema.Never,
+    inputSchema: options.inputSchema,
+    outputSchema: options.outputSchema,
+    headers: options.headers ?? {},
+    task: { support: options.task ?? "forbidden", begins: options.taskBegins ?? "atOnce" }
   })
 
 /**
@@ -236,7 +276,7 @@ const build = (name: string, form: "evidence" | "raw", options: Description<Safe
  *
  * `parameters` are struct fields, or a schema whose encoded side is a JSON
  * object; `success` is the schema of the data inside the evidence; `failure`
- * declares the errors a handler may fail with beside `ToolError`.
+ * declares the errors a handler may fail with beside `CommonFailure`.
  *
  * The name has 1 to 64 letters, digits, `_`, `-` or `.`, and says what comes
  * back: `search_relevant_market_intel`, not `query_documents`. It is checked
@@ -254,24 +294,27 @@ export const make = <
   const S extends Safety,
   P extends Parameters = {},
   F = never,
-  FI = never
+  FI = never,
+  const K extends AnySupport = "forbidden"
 >(
   name: Name,
-  options: Description<S> & {
+  options: Description<S, K> & {
     readonly parameters?: P & Closed<P>
+    readonly headers?: Mirrored
     readonly success: Schema.Schema<A, I>
     readonly failure?: Schema.Schema<F, FI>
   }
-): Tool<Name, InputOf<P>, Evidence.Evidence<A>, F, S> =>
-  build(name, "evidence", options, {
-    parameters: options.parameters,
-    success: options.success,
-    failure: options.failure
-  })
+): Tool<Name, InputOf<P>, Evidence.Evidence<A>, F, S, K> => build(name, "evidence", options)
 
 /**
  * Makes a tool that hands on foreign results as they are, without the evidence
  * envelope. Use it to forward another server's answers; prefer `make`.
+ *
+ * `inputSchema` is a foreign JSON Schema (2020-12, or draft-07 as far as it means
+ * the same) that is listed as it is; arguments are checked against it within the
+ * bounds of `JsonValidator`, and the handler takes them as they came. So is
+ * `outputSchema` for structured content: an answer that does not fit, or is
+ * beyond those bounds, is answered as `internal`.
  *
  * @since 0.1.0
  * @category constructors
@@ -283,21 +326,29 @@ export const raw = <
   A = never,
   I = never,
   F = never,
-  FI = never
+  FI = never,
+  const K extends AnySupport = "forbidden",
+  In extends JsonSchema | undefined = undefined,
+  Out extends JsonSchema | undefined = undefined
 >(
   name: Name,
-  options: Description<S> & {
-    readonly parameters?: P & Closed<P>
+  options: Description<S, K> & {
+    readonly parameters?: P & Closed<P> & Unless<In>
+    readonly inputSchema?: In
+    readonly headers?: Mirrored & Unless<In>
     /** The schema of the structured content; its root must be an object. */
-    readonly success?: Schema.Schema<A, I>
+    readonly success?: Schema.Schema<A, I> & Unless<Out>
+    readonly outputSchema?: Out
     readonly failure?: Schema.Schema<F, FI>
   }
-): Tool<Name, InputOf<P>, RawAnswer<A>, F, S> =>
-  build(name, "raw", options, {
-    parameters: options.parameters,
-    success: options.success,
-    failure: options.failure
-  })
+): Tool<
+  Name,
+  [In] extends [JsonSchema] ? { readonly [key: string]: unknown } : InputOf<P>,
+  RawAnswer<[Out] extends [JsonSchema] ? unknown : A>,
+  F,
+  S,
+  K
+> => build(name, "raw", options)
 
 /**
  * A tool and its handler in one block, for a first server.
@@ -310,18 +361,20 @@ export const handle = <
   A,
   I,
   const S extends Safety,
-  E extends ToolError,
+  E extends CommonFailure,
   R,
-  P extends Parameters = {}
+  P extends Parameters = {},
+  const K extends AnySupport = "forbidden"
 >(
   name: Name,
-  options: Description<S> & {
+  options: Description<S, K> & {
     readonly parameters?: P & Closed<P>
+    readonly headers?: Mirrored
     readonly success: Schema.Schema<A, I>
     readonly handler: (input: InputOf<P>) => Effect.Effect<Evidence.Evidence<A>, E, R>
   }
-): ToolHandler<Tool<Name, InputOf<P>, Evidence.Evidence<A>, never, S>, E, R> =>
-  make<Name, A, I, S, P>(name, options).implement(options.handler)
+): ToolHandler<Tool<Name, InputOf<P>, Evidence.Evidence<A>, never, S, K>, E, R | TaskServices[K]> =>
+  make<Name, A, I, S, P, never, never, K>(name, options).implement(options.handler)
 
 /**
  * Changes what runs around a handler's answer; the tool stays the same.

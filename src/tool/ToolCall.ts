@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Principal } from "../auth/Principal.js"
+import type * as Logging from "../protocol/Logging.js"
 import type { Progress, RequestId } from "../protocol/McpSchema.js"
 
 /**
@@ -24,6 +25,9 @@ export interface Call {
   /** Milliseconds since the epoch by the `Clock`; whatever the handler starts must end by then. */
   readonly deadline: number
   readonly reportProgress: (update: Progress) => void
+  readonly log: (message: Logging.Message) => void
+  /** Lets the call go on as a task; true when it is one now, or was already. */
+  readonly beginTask: Effect.Effect<boolean>
   /** The request's `_meta`: untrusted, for trace context and extensions. */
   readonly meta: { readonly [key: string]: unknown }
 }
@@ -61,3 +65,27 @@ export const remaining: Effect.Effect<Duration.Duration, never, ToolCall> = Effe
  */
 export const progress = (update: Progress): Effect.Effect<void, never, ToolCall> =>
   Effect.map(ToolCall, (call) => call.reportProgress(update))
+
+/**
+ * Writes to the client's log. Costs nothing when the client did not ask for that
+ * level. Holds no secret: it leaves the process.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const log = (level: Logging.Level, data: unknown, logger?: string): Effect.Effect<void, never, ToolCall> =>
+  Effect.map(ToolCall, (call) => call.log({ level, data, logger }))
+
+/**
+ * Lets the call go on as a task from here, if the tool may be one (`task` is not
+ * `"forbidden"`) and the client knows tasks: the client gets the task's id at
+ * once, and the result when it asks for it. Questions before this are answered
+ * before there is a task. Succeeds with whether there is one now.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const continueAsTask: Effect.Effect<boolean, never, ToolCall> = Effect.flatMap(
+  ToolCall,
+  (call) => call.beginTask
+)

@@ -6,11 +6,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { NotAnswered } from "../ask/Ask.js"
 import * as JsonSchema from "../protocol/JsonSchema.js"
 import type { ContentBlock, ToolDescription, ToolResult } from "../protocol/McpSchema.js"
+import * as ParameterHeader from "../protocol/ParameterHeader.js"
 import * as Evidence from "./Evidence.js"
+import * as Arguments from "./internal/Arguments.js"
+import * as JsonValidator from "./JsonValidator.js"
 import type * as Tool from "./Tool.js"
 import * as ToolError from "./ToolError.js"
 
@@ -40,41 +43,21 @@ export const errorMetaKey = "dev.causeway/error"
  */
 export interface ToolCodec {
   readonly description: ToolDescription
-  /** Decodes arguments; says everything that is wrong with them, not the first thing only. */
+  /** Which arguments are mirrored in HTTP headers; `undefined` when none are. */
+  readonly headers: ReadonlyArray<ParameterHeader.ParameterHeader> | undefined
+  /**
+   * Decodes arguments; says everything that is wrong with them, or the first
+   * thing only when they have more than 2,000 parts.
+   */
   readonly decode: (input: unknown) => Either.Either<unknown, ToolError.ToolError>
   /** Encodes a handler's answer; fails when it breaks the tool's own schema, which is the tool's fault. */
-  readonly encode: (answer: unknown) => Either.Either<ToolResult, ParseResult.ParseError>
-  /** Encodes a failure the tool declared, or a `ToolError`; any other has no words that may be shown. */
+  readonly encode: (answer: unknown) => Either.Either<ToolResult, Error>
+  /**
+   * Encodes a failure the tool declared, a `ToolError` or an answer that the user
+   * did not give; any other has no words that may be shown.
+   */
   readonly encodeFailure: (error: unknown) => ToolResult | undefined
 }
-
-const shorten = (message: string): string => (message.length > 300 ? `${message.slice(0, 300)}…` : message)
-
-/** An optional property is a union with `undefined`; that it is not `undefined` either helps nobody. */
-const isIdle = (problem: Problem, all: ReadonlyArray<Problem>): boolean =>
-  problem.message.startsWith("Expected undefined, actual") &&
-  all.some((other) => other !== problem && (other.path === problem.path || other.path.startsWith(`${problem.path}.`)))
-
-/** More than this many are not looked at: each is compared with the others, and a caller may send any number. */
-const mostProblems = 200
-
-const problems = (error: ParseResult.ParseError): ReadonlyArray<Problem> => {
-  const all = ParseResult.ArrayFormatter.formatErrorSync(error).slice(0, mostProblems).map((issue) => ({
-    path: shorten(issue.path.map(String).join(".")),
-    message: shorten(issue.message)
-  }))
-  return all.filter((problem) => !isIdle(problem, all))
-}
-
-const invalidInput = (toolName: string, found: ReadonlyArray<Problem>): ToolError.ToolError =>
-  new ToolError.ToolError({
-    code: "invalid_input",
-    message: `The arguments of ${toolName} do not fit. ${
-      found.slice(0, 20).map((problem) => `${problem.path === "" ? "arguments" : problem.path}: ${problem.message}`)
-        .join("; ")
-    }. Correct them and call again.`,
-    details: { problems: found.slice(0, 100) }
-  })
 
 /** A failure never carries structured content: the official client would check it against the output schema. */
 const failureResult = (body: ToolError.Body): ToolResult => ({
@@ -83,6 +66,9 @@ const failureResult = (body: ToolError.Body): ToolResult => ({
   isError: true,
   _meta: { [errorMetaKey]: body }
 })
+
+const notAnswered = ({ how, message }: NotAnswered): ToolResult =>
+  failureResult({ code: how, message, retryable: false })
 
 /**
  * The tool result of a `ToolError`.
@@ -116,12 +102,56 @@ const declaredBody = (error: unknown, encoded: unknown): ToolError.Body => {
   return { code, message, retryable, details: withoutCause(encoded) }
 }
 
-const describe = (tool: Tool.Any, outputSchema: JsonSchema.JsonSchema | undefined): ToolDescription => ({
+const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** A schema whose property at this path has a header; `undefined` when there is no such property. */
+const withHeader = (
+  schema: { readonly [key: string]: unknown },
+  [name, ...inside]: ReadonlyArray<string>,
+  header: string
+): JsonSchema.JsonSchema | undefined => {
+  if (name === undefined) return { ...schema, "x-mcp-header": header }
+  const properties = schema.properties
+  const property = isRecord(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined
+  const changed = isRecord(property) ? withHeader(property, inside, header) : undefined
+  return changed === undefined || !isRecord(properties)
+    ? undefined
+    : { ...schema, properties: { ...properties, [name]: changed } }
+}
+
+/** What the tool takes, as it is listed; adds what is wrong with its headers to `problems`. */
+const inputSchemaOf = (tool: Tool.Any, problems: Array<string>): JsonSchema.JsonSchema => {
+  if (tool.inputSchema !== undefined) return tool.inputSchema
+  let schema = JsonSchema.fromSchema(tool.parameters)
+  for (const [parameter, header] of Object.entries(tool.headers)) {
+    const changed = withHeader(schema, parameter.split("."), header)
+    if (changed === undefined) problems.push(`headers: there is no parameter ${parameter}`)
+    else schema = changed
+  }
+  return schema
+}
+
+/** The schemas of a tool are erased where it is declared; `Tool.make` has checked that they need no services. */
+const closed = (schema: Schema.Schema.All): Schema.Schema<unknown, unknown> =>
+  schema as unknown as Schema.Schema<unknown, unknown>
+
+const outputSchemaOf = (tool: Tool.Any): JsonSchema.JsonSchema | undefined => {
+  if (tool.success === undefined) return tool.outputSchema
+  const success = closed(tool.success)
+  return JsonSchema.fromSchema(tool.form === "evidence" ? Evidence.envelope(success) : success)
+}
+
+const describe = (
+  tool: Tool.Any,
+  inputSchema: JsonSchema.JsonSchema,
+  outputSchema: JsonSchema.JsonSchema | undefined
+): ToolDescription => ({
   name: tool.name,
   ...(tool.title === undefined ? {} : { title: tool.title }),
   description: tool.description,
   ...(tool.icons.length === 0 ? {} : { icons: tool.icons }),
-  inputSchema: JsonSchema.fromSchema(tool.parameters),
+  inputSchema,
   ...(outputSchema === undefined ? {} : { outputSchema }),
   annotations: {
     ...(tool.title === undefined ? {} : { title: tool.title }),
@@ -139,67 +169,107 @@ const structured = (json: string, content?: ReadonlyArray<ContentBlock>, isError
   isError
 })
 
-/** The schemas of a tool are erased where it is declared; `Tool.make` has checked that they need no services. */
-const closed = (schema: Schema.Schema.All): Schema.Schema<unknown, unknown> =>
-  schema as unknown as Schema.Schema<unknown, unknown>
+/** Writes structured content, when it fits. */
+type Write = (value: unknown) => Either.Either<string, Error>
 
-const makeEncode = (tool: Tool.Any): ToolCodec["encode"] => {
+const writeBy = <A, I>(schema: Schema.Schema<A, I>): Write => {
+  const encode = Schema.encodeUnknownEither(schema)
+  return (value) => Either.map(encode(value), (encoded) => JSON.stringify(encoded))
+}
+
+const writeChecked = (validator: JsonValidator.JsonValidator): Write => (value) => {
+  const [problem] = validator.check(value)
+  return problem === undefined
+    ? Either.right(JSON.stringify(value))
+    : Either.left(new Error(`the structured content does not fit outputSchema: ${problem.path} ${problem.message}`))
+}
+
+const makeEncode = (tool: Tool.Any, output: JsonValidator.JsonValidator | undefined): ToolCodec["encode"] => {
   if (tool.form === "evidence" && tool.success !== undefined) {
-    const encode = Schema.encodeUnknownEither(Evidence.envelope(closed(tool.success)))
-    return (answer) => Either.map(encode(answer), (envelope) => structured(JSON.stringify(envelope)))
+    const write = writeBy(Evidence.envelope(closed(tool.success)))
+    return (answer) => Either.map(write(answer), (json) => structured(json))
   }
-  const encode = tool.success === undefined ? undefined : Schema.encodeUnknownEither(closed(tool.success))
+  const write = tool.success !== undefined
+    ? writeBy(closed(tool.success))
+    : output === undefined
+    ? undefined
+    : writeChecked(output)
   return (answer) => {
     // Only `Tool.raw` makes this form, and its handlers answer nothing else.
     const raw = answer as Tool.RawAnswer<unknown>
-    if (encode === undefined || (raw.isError === true && raw.structured === undefined)) {
+    if (write === undefined || (raw.isError === true && raw.structured === undefined)) {
       return Either.right({ _tag: "Complete", content: raw.content ?? [], isError: raw.isError === true })
     }
-    return Either.map(
-      encode(raw.structured),
-      (value) => structured(JSON.stringify(value), raw.content, raw.isError === true)
+    return Either.map(write(raw.structured), (json) => structured(json, raw.content, raw.isError === true))
+  }
+}
+
+/** Reads a foreign schema; adds what is wrong with it to `problems`. */
+const readForeign = (
+  which: "inputSchema" | "outputSchema",
+  schema: JsonSchema.JsonSchema | undefined,
+  problems: Array<string>
+): JsonValidator.JsonValidator | undefined => {
+  if (schema === undefined) return undefined
+  const read = JsonValidator.make(schema)
+  if (Either.isRight(read)) return read.right
+  problems.push(...read.left.map(({ message, path }) => `${which}${path}: ${message}`))
+  return undefined
+}
+
+const compile = (tool: Tool.Any, problems: Array<string>): ToolCodec => {
+  const inputSchema = inputSchemaOf(tool, problems)
+  const outputSchema = outputSchemaOf(tool)
+  if (inputSchema.type !== "object") {
+    problems.push(
+      tool.inputSchema === undefined
+        ? "the parameters must be a struct: arguments are a JSON object"
+        : "inputSchema: its root must have the type object"
     )
+  }
+  if (tool.success !== undefined && outputSchema?.type !== "object") {
+    problems.push("the structured content of a raw tool must be a struct")
+  }
+  const input = readForeign("inputSchema", tool.inputSchema, problems)
+  const output = readForeign("outputSchema", tool.outputSchema, problems)
+  const headers = Either.getOrElse(ParameterHeader.collect(inputSchema), (found) => {
+    problems.push(...found)
+    return []
+  })
+  const encodeDeclared = Schema.encodeUnknownEither(closed(tool.failure))
+  return {
+    description: describe(tool, inputSchema, outputSchema),
+    headers: headers.length === 0 ? undefined : headers,
+    decode: input === undefined
+      ? Arguments.bySchema(tool.name, closed(tool.parameters))
+      : Arguments.byValidator(tool.name, input),
+    encode: makeEncode(tool, output),
+    encodeFailure: (error) => {
+      if (error instanceof ToolError.ToolError) return fromToolError(error)
+      if (error instanceof NotAnswered) return notAnswered(error)
+      const encoded = encodeDeclared(error)
+      return Either.isRight(encoded) ? failureResult(declaredBody(error, encoded.right)) : undefined
+    }
   }
 }
 
 /**
- * Compiles a tool's schemas. Fails with a sentence when the parameters are not
- * a JSON object or a schema has no JSON form.
+ * Compiles a tool's schemas. Fails with a sentence for each thing that is wrong:
+ * parameters that are no JSON object, a schema without a JSON form, a foreign
+ * schema that cannot be checked, a header that cannot be mirrored.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (tool: Tool.Any): Effect.Effect<ToolCodec, string> =>
-  Effect.try({
-    try: () => {
-      const success = tool.success === undefined ? undefined : closed(tool.success)
-      const description = describe(
-        tool,
-        success === undefined
-          ? undefined
-          : JsonSchema.fromSchema(tool.form === "evidence" ? Evidence.envelope(success) : success)
-      )
-      const decode = Schema.decodeUnknownEither(closed(tool.parameters), { errors: "all", onExcessProperty: "error" })
-      const encodeDeclared = Schema.encodeUnknownEither(closed(tool.failure))
-      return {
-        description,
-        decode: (input: unknown) => Either.mapLeft(decode(input), (error) => invalidInput(tool.name, problems(error))),
-        encode: makeEncode(tool),
-        encodeFailure: (error: unknown) => {
-          if (error instanceof ToolError.ToolError) return fromToolError(error)
-          const encoded = encodeDeclared(error)
-          return Either.isRight(encoded) ? failureResult(declaredBody(error, encoded.right)) : undefined
-        }
-      } satisfies ToolCodec
-    },
-    catch: (cause) => `a schema has no JSON form: ${cause instanceof Error ? cause.message.split("\n")[0] : "unknown"}`
-  }).pipe(
-    Effect.filterOrFail(
-      (codec) => codec.description.inputSchema.type === "object",
-      () => "the parameters must be a struct: arguments are a JSON object"
-    ),
-    Effect.filterOrFail(
-      (codec) => codec.description.outputSchema === undefined || codec.description.outputSchema.type === "object",
-      () => "the structured content of a raw tool must be a struct"
-    )
-  )
+export const make = (tool: Tool.Any): Effect.Effect<ToolCodec, ReadonlyArray<string>> =>
+  Effect.suspend(() => {
+    const problems: Array<string> = []
+    try {
+      const codec = compile(tool, problems)
+      return problems.length === 0 ? Effect.succeed(codec) : Effect.fail(problems)
+    } catch (cause) {
+      // Effect throws at schemas that have no JSON form.
+      const why = cause instanceof Error ? cause.message.split("\n")[0] : "unknown"
+      return Effect.fail([...problems, `a schema has no JSON form: ${why}`])
+    }
+  })

@@ -12,17 +12,24 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import type { Inputs, Paused } from "../ask/Asking.js"
+import * as Asking from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
 import { isAllowed } from "../auth/Principal.js"
-import type { McpError } from "../protocol/McpError.js"
-import { invalidParams } from "../protocol/McpError.js"
+import { Changes } from "../change/Changes.js"
+import * as Deadline from "../policy/Deadline.js"
+import { invalidParams, McpError } from "../protocol/McpError.js"
 import type { ToolDescription, ToolResult } from "../protocol/McpSchema.js"
+import type { ParameterHeader } from "../protocol/ParameterHeader.js"
 import type * as Tool from "../tool/Tool.js"
 import type { Call } from "../tool/ToolCall.js"
 import { ToolCall } from "../tool/ToolCall.js"
 import * as ToolCodec from "../tool/ToolCodec.js"
 import { ToolError } from "../tool/ToolError.js"
-import * as ToolName from "../tool/ToolName.js"
+import type { Entry } from "./internal/Snapshot.js"
+import * as Snapshot from "./internal/Snapshot.js"
 import type { Toolkit } from "./Toolkit.js"
 
 /**
@@ -49,6 +56,10 @@ export class ToolRegistryError extends Schema.TaggedError<ToolRegistryError>("ca
 export interface Request extends Omit<Call, "toolName" | "deadline"> {
   readonly name: string
   readonly arguments: unknown
+  /** Answers of the client to earlier questions, and what was computed before them. */
+  readonly asking: Inputs
+  /** Whether nobody waits for the call, or `beginTask` may bring that about: the registry then sets it no timeout. */
+  readonly isTask?: boolean | undefined
 }
 
 /**
@@ -61,12 +72,24 @@ export class ToolRegistry extends Context.Tag("causeway/ToolRegistry")<ToolRegis
   readonly find: (name: string) => Option.Option<ToolDescription>
   /** What could serve a model better, a sentence each: see `ToolName.lint`. */
   readonly warnings: ReadonlyArray<string>
+  /** Which arguments of a tool are mirrored in HTTP headers; `undefined` when none are. */
+  readonly headers: (name: string) => ReadonlyArray<ParameterHeader> | undefined
+  /** Whether a call of a tool may, or must, become a task, and when; `undefined` when there is no such tool. */
+  readonly task: (name: string) => Tool.TaskOptions | undefined
   /**
-   * Answers a call, or says in the result why it could not. Fails only when there
-   * is no such tool. A defect of the handler is logged with an incident id and
+   * Adds tools, or replaces those of the same names, and announces it. The
+   * services the handlers need are taken from where this runs.
+   */
+  readonly add: <R>(toolkit: Toolkit<R>) => Effect.Effect<void, ToolRegistryError, R>
+  /** Takes a tool away and announces it; false when there was none. Calls under way go on. */
+  readonly remove: (name: string) => Effect.Effect<boolean>
+  /**
+   * Answers a call, or says in the result why it could not. Fails when there is
+   * no such tool, and with whatever `McpError` the handler fails with. Is paused
+   * when the handler lacks an answer of the client. A defect of the handler is logged with an incident id and
    * answered as `internal`. Already an `Exit` when the handler's effect is one.
    */
-  readonly call: (request: Request) => Effect.Effect<ToolResult, McpError>
+  readonly call: (request: Request) => Effect.Effect<ToolResult | Paused, McpError>
 }>() {}
 
 /**
@@ -76,12 +99,6 @@ export class ToolRegistry extends Context.Tag("causeway/ToolRegistry")<ToolRegis
 export interface Options {
   /** How long a call may take in all; 30 seconds unless given. */
   readonly timeout?: Duration.DurationInput | undefined
-}
-
-interface Entry {
-  readonly tool: Tool.Any
-  readonly codec: ToolCodec.ToolCodec
-  readonly run: Tool.AnyHandler["run"]
 }
 
 const incidentOf = (): string => globalThis.crypto.randomUUID().slice(0, 8)
@@ -100,7 +117,7 @@ const internal = (toolName: string, what: string, cause: Cause.Cause<unknown>): 
     )
   })
 
-const settle = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<ToolResult> => {
+const settle = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<ToolResult, McpError> => {
   if (Exit.isSuccess(exit)) {
     const encoded = entry.codec.encode(exit.value)
     return Either.isRight(encoded)
@@ -109,6 +126,7 @@ const settle = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<
   }
   const failure = Cause.failureOption(exit.cause)
   if (Option.isSome(failure)) {
+    if (failure.value instanceof McpError) return Exit.fail(failure.value)
     const encoded = entry.codec.encodeFailure(failure.value)
     if (encoded === undefined) return internal(entry.tool.name, "failed with an error it did not declare", exit.cause)
     const result = Exit.succeed(encoded)
@@ -125,7 +143,7 @@ const settle = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<
 }
 
 /** JSON has no form for some values that an open schema lets through: a bigint, an object that holds itself. */
-const finish = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<ToolResult> => {
+const finish = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<ToolResult, McpError> => {
   try {
     return settle(entry, exit)
   } catch (defect) {
@@ -141,26 +159,42 @@ const start = (entry: Entry, input: unknown): Effect.Effect<unknown, unknown, un
   }
 }
 
-const compile = (handlers: ReadonlyArray<Tool.AnyHandler>): Effect.Effect<Map<string, Entry>, ToolRegistryError> =>
-  Effect.gen(function*() {
-    const entries = new Map<string, Entry>()
-    const problems: Array<string> = []
-    for (const handler of handlers) {
-      const tool = handler.tool
-      const wrong = ToolName.check(tool.name)
-      if (wrong !== undefined) problems.push(`tool "${tool.name}": ${wrong}`)
-      else if (entries.has(tool.name)) problems.push(`tool "${tool.name}": the name stands twice`)
-      const codec = yield* Effect.either(ToolCodec.make(tool))
-      if (Either.isLeft(codec)) problems.push(`tool "${tool.name}": ${codec.left}`)
-      else entries.set(tool.name, { tool, codec: codec.right, run: handler.run })
-    }
-    const [first, ...rest] = problems
-    return first === undefined ? entries : yield* new ToolRegistryError({ problems: [first, ...rest] })
-  })
+const compile = (
+  { handlers }: Toolkit<unknown>,
+  services: Context.Context<unknown>
+): Effect.Effect<ReadonlyMap<string, Entry>, ToolRegistryError> =>
+  Effect.flatMap(Snapshot.compile(handlers, services), ({ entries, problems: [first, ...rest] }) =>
+    first === undefined
+      ? Effect.succeed(entries)
+      : Effect.fail(new ToolRegistryError({ problems: [first, ...rest] })))
+
+/** What a handler finds: what is around the call, what was there at registration, and the call itself. */
+const contextOf = (
+  entry: Entry,
+  ambient: Context.Context<never>,
+  call: Call,
+  run: Asking.Run,
+  watch: Deadline.Watch
+): Context.Context<unknown> => {
+  const services = new Map(ambient.unsafeMap)
+  for (const [key, service] of entry.services.unsafeMap) services.set(key, service)
+  services.set(ToolCall.key, call)
+  services.set(Asking.Asking.key, run)
+  services.set(Deadline.Deadline.key, watch)
+  return Context.unsafeMake(services)
+}
+
+/** The services of whoever registers tools; not the span around it, which ends long before the calls. */
+const servicesHere = <R>(): Effect.Effect<Context.Context<unknown>, never, R> =>
+  Effect.map(Effect.context<R>(), (context) =>
+    // The toolkit's own type says which services its erased handlers need.
+    Context.omit(Tracer.ParentSpan)(context as Context.Context<unknown>))
 
 /**
  * Makes a registry of a toolkit's handlers. Fails with every problem found:
- * names that break the specification or stand twice, schemas without a JSON form.
+ * names that break the specification or stand twice, schemas without a JSON form,
+ * foreign schemas that cannot be checked, headers that cannot be mirrored.
+ * Changes of the tools are announced when `Changes` is provided here.
  *
  * @since 0.1.0
  * @category constructors
@@ -168,30 +202,26 @@ const compile = (handlers: ReadonlyArray<Tool.AnyHandler>): Effect.Effect<Map<st
 export const make = <R>(
   toolkit: Toolkit<R>,
   options: Options = {}
-): Effect.Effect<Context.Tag.Service<ToolRegistry>, ToolRegistryError, R> =>
+): Effect.Effect<Context.Tag.Service<ToolRegistry>, ToolRegistryError, R | Scope.Scope> =>
   Effect.gen(function*() {
-    // The toolkit's own type says which services its erased handlers need.
-    const context = (yield* Effect.context<R>()) as Context.Context<unknown>
     const clock = yield* Effect.clock
+    const deadline = yield* Deadline.make()
+    const changes = yield* Effect.serviceOption(Changes)
     const timeout = Duration.decode(options.timeout ?? "30 seconds")
     const timeoutMillis = Duration.toMillis(timeout)
-    const entries = yield* compile(toolkit.handlers)
-    const descriptions = [...entries.values()]
-    const everything = descriptions.map((entry) => entry.codec.description)
-    const lists = new Map<string, ReadonlyArray<ToolDescription>>()
-    const scopes = [...new Set(descriptions.flatMap((entry) => entry.tool.scopes))].sort()
+    let snapshot = Snapshot.make(yield* compile(toolkit, yield* servicesHere<R>()))
 
-    const list = (caller: Principal): ReadonlyArray<ToolDescription> => {
-      if (scopes.length === 0 || caller.scopes.has("*")) return everything
-      // Only scopes that some tool asks for make a difference, so the lists kept are few.
-      const key = scopes.filter((scope) => caller.scopes.has(scope)).join(" ")
-      const known = lists.get(key)
-      if (known !== undefined) return known
-      const allowed = descriptions.filter((entry) => isAllowed(caller, entry.tool.scopes))
-        .map((entry) => entry.codec.description)
-      if (lists.size < 1024) lists.set(key, allowed)
-      return allowed
-    }
+    /** Replaces the tools at once, and says so. */
+    const change = (edit: (entries: Map<string, Entry>) => void): Effect.Effect<void> =>
+      Effect.uninterruptible(Effect.suspend(() => {
+        const entries = new Map(snapshot.entries)
+        edit(entries)
+        snapshot = Snapshot.make(entries)
+        return Option.match(changes, {
+          onNone: () => Effect.void,
+          onSome: ({ publish }) => publish({ _tag: "ToolsChanged" })
+        })
+      }))
 
     const timedOut = (name: string) =>
       new ToolError({
@@ -199,8 +229,41 @@ export const make = <R>(
         message: `${name} did not finish within ${Duration.format(timeout)}. Try again, or ask for less.`
       })
 
-    const call = (request: Request): Effect.Effect<ToolResult, McpError> => {
-      const entry = entries.get(request.name)
+    const run = (
+      entry: Entry,
+      request: Request,
+      effect: Effect.Effect<unknown, unknown, unknown>,
+      ambient: Context.Context<never>
+    ): Effect.Effect<ToolResult | Paused, McpError> => {
+      const { name } = entry.tool
+      const duration = request.isTask === true ? Infinity : timeoutMillis
+      const call: Call = {
+        caller: request.caller,
+        requestId: request.requestId,
+        toolName: name,
+        deadline: clock.unsafeCurrentTimeMillis() + duration,
+        reportProgress: request.reportProgress,
+        log: request.log,
+        beginTask: request.beginTask,
+        meta: request.meta
+      }
+      const asking = Asking.start(request.asking)
+      return deadline.runIn(contextOf(entry, ambient, call, asking, deadline), effect, {
+        duration,
+        onTimeout: () => Exit.fail(timedOut(name)),
+        onDetach: () => Effect.logWarning(`Tool ${name} still runs although its time is over`)
+      }).pipe(
+        Effect.exit,
+        Effect.flatMap((exit): Effect.Effect<ToolResult | Paused, McpError> => {
+          // A question ends a run in a way that a handler may have caught; what came out then means nothing.
+          const paused = Asking.paused(asking)
+          return paused === undefined ? finish(entry, exit) : Exit.succeed(paused)
+        })
+      )
+    }
+
+    const call = (request: Request): Effect.Effect<ToolResult | Paused, McpError> => {
+      const entry = snapshot.entries.get(request.name)
       if (entry === undefined) return Exit.fail(invalidParams(`Unknown tool: ${request.name.slice(0, 128)}`))
       if (!isAllowed(request.caller, entry.tool.scopes)) {
         return Exit.succeed(ToolCodec.fromToolError(
@@ -213,29 +276,34 @@ export const make = <R>(
       const decoded = entry.codec.decode(request.arguments)
       if (Either.isLeft(decoded)) return Exit.succeed(ToolCodec.fromToolError(decoded.left))
       const effect = start(entry, decoded.right)
-      if (Exit.isExit(effect)) return finish(entry, effect)
-      const toolCall: Call = {
-        caller: request.caller,
-        requestId: request.requestId,
-        toolName: entry.tool.name,
-        deadline: clock.unsafeCurrentTimeMillis() + timeoutMillis,
-        reportProgress: request.reportProgress,
-        meta: request.meta
-      }
-      return effect.pipe(
-        Effect.timeoutFail({ duration: timeout, onTimeout: () => timedOut(entry.tool.name) }),
-        Effect.mapInputContext((ambient: Context.Context<never>) =>
-          Context.add(Context.merge(ambient, context), ToolCall, toolCall)
-        ),
-        Effect.exit,
-        Effect.flatMap((exit) => finish(entry, exit))
-      )
+      return Exit.isExit(effect)
+        ? finish(entry, effect)
+        : Effect.contextWithEffect((ambient: Context.Context<never>) => run(entry, request, effect, ambient))
     }
 
     return {
-      list,
-      warnings: descriptions.flatMap((entry) => ToolName.lint(entry.tool)),
-      find: (name) => Option.map(Option.fromNullable(entries.get(name)), (entry) => entry.codec.description),
+      list: (caller) => snapshot.list(caller),
+      get warnings() {
+        return snapshot.warnings
+      },
+      find: (name) => Option.map(Option.fromNullable(snapshot.entries.get(name)), (entry) => entry.codec.description),
+      headers: (name) => snapshot.entries.get(name)?.codec.headers,
+      task: (name) => snapshot.entries.get(name)?.tool.task,
+      add: <R2>(added: Toolkit<R2>) =>
+        Effect.gen(function*() {
+          const entries = yield* compile(added, yield* servicesHere<R2>())
+          if (entries.size > 0) {
+            yield* change((now) => {
+              for (const [name, entry] of entries) now.set(name, entry)
+            })
+          }
+        }),
+      remove: (name) =>
+        Effect.suspend(() =>
+          snapshot.entries.has(name)
+            ? Effect.as(change((entries) => void entries.delete(name)), true)
+            : Effect.succeed(false)
+        ),
       call
     }
   })
@@ -250,4 +318,4 @@ export const make = <R>(
 export const layer = <R>(
   toolkit: Toolkit<R>,
   options?: Options
-): Layer.Layer<ToolRegistry, ToolRegistryError, R> => Layer.effect(ToolRegistry, make(toolkit, options))
+): Layer.Layer<ToolRegistry, ToolRegistryError, R> => Layer.scoped(ToolRegistry, make(toolkit, options))

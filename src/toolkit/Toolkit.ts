@@ -5,6 +5,7 @@
  */
 import type { Pipeable } from "effect/Pipeable"
 import { Prototype as PipeablePrototype } from "effect/Pipeable"
+import type { Asking } from "../ask/Asking.js"
 import type * as Tool from "../tool/Tool.js"
 import type { ToolCall } from "../tool/ToolCall.js"
 
@@ -38,7 +39,7 @@ export interface Toolkit<out R> extends Pipeable {
  * @since 0.1.0
  * @category type-level
  */
-export type CallServices = ToolCall
+export type CallServices = ToolCall | Asking
 
 const prototype = { [TypeId]: TypeId, pipe: PipeablePrototype.pipe }
 

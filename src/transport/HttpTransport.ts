@@ -1,17 +1,15 @@
 /**
  * Serves MCP over HTTP on a `node:http` server of its own, beside an optional
- * `@effect/platform` application, and loses no answer when it stops.
+ * `@effect/platform` application, and loses no answer when it stops; or on one
+ * path of a server that is there already.
  *
  * @since 0.1.0
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
-import * as Duration from "effect/Duration"
+import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
@@ -26,45 +24,38 @@ import * as HttpConnections from "./internal/HttpConnections.js"
 import * as HttpEndpoint from "./internal/HttpEndpoint.js"
 import * as HttpGate from "./internal/HttpGate.js"
 import * as HttpListener from "./internal/HttpListener.js"
-import * as Transport from "./Transport.js"
+import * as HttpRefusals from "./internal/HttpRefusals.js"
+import * as HttpSettings from "./internal/HttpSettings.js"
+import * as HttpStreams from "./internal/HttpStreams.js"
+import type * as Transport from "./Transport.js"
+
+export type {
+  /**
+   * What holds on the MCP path, whoever owns the server.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  Rules,
+  /**
+   * Settings that a file or the environment can hold.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  Settings
+} from "./internal/HttpSettings.js"
 
 /**
- * Settings that a file or the environment can hold.
+ * The settings under the names that the environment usually has for them.
  *
  * @since 0.1.0
  * @category configuration
  */
-export interface Settings {
-  /** 0 to 65535; 0 takes any free port. */
-  readonly port: number
-  /** The address to listen on; `127.0.0.1` unless given. */
-  readonly host?: string | undefined
-  /** The path that MCP is served on; `/mcp` unless given. */
-  readonly path?: string | undefined
-  /**
-   * What a `Host` header may say, with or without a port; `"*"` allows any. The
-   * names of this machine's loopback and `host` unless given.
-   */
-  readonly allowedHosts?: ReadonlyArray<string> | undefined
-  /** Web origins whose pages may call, for example `https://app.example.com`. Those of loopback unless given. */
-  readonly allowedOrigins?: ReadonlyArray<string> | undefined
-  /** Permits an address that other machines can reach; false unless given. */
-  readonly allowUnauthenticatedRemote?: boolean | undefined
-  /** The longest request body in bytes; 1 MiB unless given. */
-  readonly maxBodyBytes?: number | undefined
-  /** Connections open at once; unlimited unless given. */
-  readonly maxConnections?: number | undefined
-  /** How long the headers of a request may take to arrive; 10 seconds unless given. */
-  readonly headersTimeout?: Duration.DurationInput | undefined
-  /** How long a whole request may take to arrive, not to be answered; 30 seconds unless given. */
-  readonly requestTimeout?: Duration.DurationInput | undefined
-  /** How long an idle connection is kept; 65 seconds unless given: longer than usual load balancers keep theirs. */
-  readonly idleTimeout?: Duration.DurationInput | undefined
-  /** How often an open event stream gets a comment; 15 seconds unless given. */
-  readonly keepAlive?: Duration.DurationInput | undefined
-  /** How long calls in flight may go on when the layer's scope closes; 20 seconds unless given. */
-  readonly drain?: Duration.DurationInput | undefined
-}
+export const settings: Config.Config<HttpSettings.Settings> = HttpSettings.settings
+
+/** Tells who asks by the headers. It cannot refuse. */
+type Caller = (headers: Headers) => Principal.Principal
 
 /**
  * What only a program can give.
@@ -76,14 +67,23 @@ export interface Surroundings<E = never, R = never> {
   /** Answers every other path. Needs `@effect/platform-node`, which is loaded only then. */
   readonly app?: HttpApp.Default<E, R> | undefined
   /** Tells who asks by the headers; the person at this machine unless given. It cannot refuse. */
-  readonly caller?: ((headers: Headers) => Principal.Principal) | undefined
+  readonly caller?: Caller | undefined
 }
 
 /**
  * @since 0.1.0
  * @category configuration
  */
-export interface Options<E = never, R = never> extends Settings, Surroundings<E, R> {}
+export interface Options<E = never, R = never> extends HttpSettings.Settings, Surroundings<E, R> {}
+
+/**
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface RouteOptions extends HttpSettings.Rules {
+  /** Tells who asks by the headers; the person at this machine unless given. It cannot refuse. */
+  readonly caller?: Caller | undefined
+}
 
 /**
  * Where a server listens. `url` is that of the MCP path.
@@ -108,13 +108,14 @@ const flushMillis = 500
 /** Interruption is asked for and not waited for without end: a call may have made itself uninterruptible. */
 const stop = async (
   connections: HttpConnections.Connections,
-  endpoint: HttpEndpoint.Endpoint,
+  { calls }: HttpEndpoint.Endpoint,
   drainMillis: number
 ): Promise<void> => {
-  const isBusy = (): boolean => endpoint.running.size > 0
-  await connections.drain(drainMillis, isBusy)
-  for (const fiber of endpoint.running) fiber.unsafeInterruptAsFork(FiberId.none)
-  await HttpConnections.until(() => !isBusy(), interruptMillis)
+  const drained = connections.drain(drainMillis, calls.isBusy)
+  calls.streams.stop()
+  await drained
+  calls.interrupt()
+  await HttpConnections.until(() => !calls.isBusy(), interruptMillis)
   await connections.flush(flushMillis)
   connections.close()
 }
@@ -127,13 +128,11 @@ const makeApp = <E, R>(app: HttpApp.Default<E, R> | undefined): Effect.Effect<Ha
       (platform) => platform.makeHandler(app)
     )
 
-const millis = (given: Duration.DurationInput | undefined, otherwise: Duration.DurationInput): number =>
-  Duration.toMillis(given ?? otherwise)
-
 /**
  * Starts a server and gives its address. When the scope closes it takes no new
- * connection, answers what is in flight, interrupts what is left after `drain`,
- * and only then cuts the connections.
+ * connection, ends the streams that have no end of their own, answers what is in
+ * flight, interrupts what is left after `drain`, and only then cuts the
+ * connections.
  *
  * @since 0.1.0
  * @category constructors
@@ -153,32 +152,33 @@ export const make = <E = never, R = never>(
     const app = yield* makeApp(options.app)
     // Calls must stay interruptible even when the layer is built where nothing may be interrupted.
     const runtime = Runtime.enableRuntimeFlag(yield* Effect.runtime<never>(), RuntimeFlags.Interruption)
-    const http = HttpListener.create({
-      headersTimeout: millis(options.headersTimeout, "10 seconds"),
-      requestTimeout: millis(options.requestTimeout, "30 seconds"),
-      idleTimeout: millis(options.idleTimeout, "65 seconds"),
-      maxConnections: options.maxConnections
-    })
+    const fork = Runtime.runFork(runtime)
+    const limits = HttpSettings.limits(options)
+    const http = HttpListener.create(HttpSettings.listening(options))
     const connections = HttpConnections.make(http)
     const gate = HttpGate.make({
       boundHost: host,
       allowedHosts: options.allowedHosts,
       allowedOrigins: options.allowedOrigins
     })
+    const refusals = yield* Effect.acquireRelease(
+      Effect.sync(() => HttpRefusals.make(fork)),
+      (refusals) => Effect.sync(refusals.close)
+    )
     const endpoint = HttpEndpoint.make({
+      ...limits,
       server,
-      runtime,
       connections,
       gate,
-      maxBodyBytes: options.maxBodyBytes ?? Transport.maxBodyBytes,
+      refusals,
+      fork,
+      run: fork,
       caller: options.caller ?? (() => Principal.local)
     })
 
     const elsewhere: Handler = (request, response) => {
-      if (app === undefined) {
-        return endpoint.refuse(request, response, { status: 404, body: `{"error":"not found"}`, headers: [] })
-      }
-      const pending: HttpConnections.Pending = { request, response, onLost: () => {} }
+      if (app === undefined) return endpoint.refuse(request, response, HttpGate.notFound)
+      const pending: HttpConnections.Pending = { request, response, onLost: () => {}, isOpenEnded: false }
       const { socket } = request
       if (connections.isDraining()) response.shouldKeepAlive = false
       connections.add(socket, pending)
@@ -202,74 +202,48 @@ export const make = <E = never, R = never>(
     })
     http.on(
       "clientError",
-      HttpListener.onClientError((socket) => socket instanceof Socket && connections.isAnswering(socket))
+      HttpListener.onClientError(
+        (socket) => socket instanceof Socket && connections.isAnswering(socket),
+        (status, reason, socket) =>
+          refusals.note(status, reason, socket instanceof Socket ? socket.remoteAddress : undefined)
+      )
     )
 
     yield* Effect.acquireRelease(
-      Effect.sync(() => setInterval(endpoint.keepAlive, millis(options.keepAlive, "15 seconds"))),
+      Effect.sync(() => setInterval(endpoint.calls.streams.keepAlive, limits.keepAliveMillis / HttpStreams.parts)),
       (timer) => Effect.sync(() => clearInterval(timer))
     )
 
     const bound = yield* Effect.acquireRelease(
       Effect.mapError(HttpListener.listen(http, options.port, host), HttpTransportError.fromListen(wanted)),
-      () => Effect.promise(() => stop(connections, endpoint, millis(options.drain, "20 seconds")))
+      () => Effect.promise(() => stop(connections, endpoint, limits.drainMillis))
     )
+    http.on("error", (cause) => fork(Effect.logError("The HTTP server met an error and goes on", cause)))
 
     const url = `http://${HttpGate.bracketed(bound.address)}:${bound.port}${path}`
     yield* Effect.logInfo(`Serving MCP at ${url}`)
     return { host: bound.address, port: bound.port, url }
   })
 
-/** A whole number within bounds; an empty variable is an absent one, not 0. */
-const whole = (name: string, least: number, most: number): Config.Config<number> =>
-  Config.nonEmptyString(name).pipe(Config.mapOrFail((text) => {
-    const value = /^\d{1,15}$/u.test(text.trim()) ? Number(text) : NaN
-    return value >= least && value <= most
-      ? Either.right(value)
-      : Either.left(ConfigError.InvalidData([], `write a whole number from ${least} to ${most}`))
-  }))
-
-const listOf = (name: string): Config.Config<ReadonlyArray<string> | undefined> =>
-  Config.withDefault(Config.array(Config.nonEmptyString(), name), undefined)
-
 /**
- * The settings under the names that the environment usually has for them.
+ * Serves MCP on a path of a server that is there already: for
+ * `HttpRouter.all("/mcp", app)`, or as an application of its own, on any
+ * platform. The same checks are made, whatever the server makes of its own; those
+ * of the connection are the server's. When the scope closes, streams that have no
+ * end of their own are ended, calls in flight may go on for `drain` and are then
+ * interrupted, and messages that still come are answered 503. On 2026-07-28 a
+ * client that goes away cancels its call, as far as the server notices.
  *
  * @since 0.1.0
- * @category configuration
+ * @category constructors
  */
-export const settings: Config.Config<Settings> = Config.all({
-  port: whole("PORT", 0, 65_535).pipe(
-    Config.withDefault(3333),
-    Config.withDescription("The port to listen on; 0 takes any free one")
-  ),
-  host: Config.nonEmptyString("HOST").pipe(
-    Config.withDefault("127.0.0.1"),
-    Config.withDescription("The address to listen on")
-  ),
-  path: Config.nonEmptyString("MCP_PATH").pipe(
-    Config.withDefault("/mcp"),
-    Config.withDescription("The path that MCP is served on")
-  ),
-  allowedHosts: listOf("ALLOWED_HOSTS").pipe(
-    Config.withDescription("What a Host header may say, separated by commas; * allows any")
-  ),
-  allowedOrigins: listOf("ALLOWED_ORIGINS").pipe(
-    Config.withDescription("Web origins whose pages may call, separated by commas")
-  ),
-  allowUnauthenticatedRemote: Config.boolean("ALLOW_UNAUTHENTICATED_REMOTE").pipe(
-    Config.withDefault(false),
-    Config.withDescription("Permits an address that other machines can reach")
-  ),
-  maxBodyBytes: whole("MAX_BODY_BYTES", 1, 2 ** 30).pipe(
-    Config.withDefault(Transport.maxBodyBytes),
-    Config.withDescription("The longest request body in bytes")
-  ),
-  drain: Config.duration("DRAIN_TIMEOUT").pipe(
-    Config.withDefault(Duration.seconds(20)),
-    Config.withDescription("How long calls in flight may go on when the server stops")
+export const route = (
+  options: RouteOptions = {}
+): Effect.Effect<HttpApp.Default<never, Scope.Scope>, never, McpServer | Scope.Scope> =>
+  Effect.flatMap(
+    Effect.promise(() => import("./internal/HttpRoute.js")),
+    (route) => route.make({ ...options, caller: options.caller ?? (() => Principal.local) })
   )
-})
 
 /**
  * Serves over HTTP until the scope closes.
@@ -288,7 +262,7 @@ export const layer = <E = never, R = never>(
  * @category layers
  */
 export const layerConfig = <E = never, R = never>(
-  settings: Config.Config.Wrap<Settings>,
+  settings: Config.Config.Wrap<HttpSettings.Settings>,
   surroundings: Surroundings<E, R> = {}
 ): Transport.Transport<HttpTransportError.HttpTransportError | ConfigError.ConfigError, Needs<R>> =>
   Layer.scopedDiscard(

@@ -8,11 +8,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Principal from "../auth/Principal.js"
 import * as JsonRpc from "../protocol/JsonRpc.js"
-import { McpError } from "../protocol/McpError.js"
+import { McpError, methodNotFound } from "../protocol/McpError.js"
 import type { RequestId } from "../protocol/McpSchema.js"
 import { McpServer } from "../server/McpServer.js"
 
@@ -30,6 +31,14 @@ export interface Options {
   readonly caller?: Principal.Principal | undefined
   /** What the client declares it can be asked for; nothing unless given. */
   readonly capabilities?: { readonly [capability: string]: unknown } | undefined
+  /**
+   * Answers what the server asks of the client: in a request of its own on older
+   * revisions, inside a result on 2026-07-28. Without it requests are refused, and
+   * questions in results are the result.
+   */
+  readonly answer?:
+    | ((method: string, params: JsonRpc.Json) => Effect.Effect<JsonRpc.Json, McpError>)
+    | undefined
 }
 
 /**
@@ -51,7 +60,8 @@ export interface Client {
   /**
    * Asks and waits for the result; fails with the error the server answered.
    * Interrupting it tells the server to cancel. With `id` the request carries
-   * that id, which must not be in use.
+   * that id, which must not be in use. Questions in a result are answered by
+   * `Options.answer`, and the request is sent again, at most 16 times.
    */
   readonly request: (
     method: string,
@@ -78,6 +88,9 @@ const clientInfo = { name: "causeway-memory", version: "0.1.0" }
 
 /** Notifications beyond these wait for nobody: the oldest are forgotten. */
 const keptNotifications = 10_000
+
+/** How often one request may come back with questions. */
+const mostRounds = 16
 
 const envelope = (options: Options): JsonRpc.Json => ({
   "io.modelcontextprotocol/protocolVersion": stateless,
@@ -130,12 +143,32 @@ export const make = (options: Options = {}): Effect.Effect<Client, never, McpSer
     )
     let nextId = 1
 
+    const fork = Runtime.runFork(yield* Effect.runtime())
+    const scope = yield* Effect.scope
+
+    /** Answers a request of the server. */
+    const reply = (id: unknown, method: string, params: JsonRpc.Json): void => {
+      const answered = options.answer === undefined
+        ? Effect.fail(methodNotFound(method))
+        : Effect.suspend(() => options.answer?.(method, params) ?? Effect.never)
+      fork(
+        Effect.match(answered, {
+          onFailure: ({ code, data, message }) => send({ id, error: { code, message, data } }),
+          onSuccess: (result) => send({ id, result })
+        }),
+        { scope }
+      )
+    }
+
     const receive = (message: unknown): void => {
       if (!JsonRpc.isObject(message)) {
         replies.unsafeOffer(message)
         return
       }
       const { error, id, method, params, result } = message
+      if (typeof method === "string" && id !== undefined) {
+        return reply(id, method, JsonRpc.isObject(params) ? params : {})
+      }
       if (typeof method === "string") {
         notifications.unsafeOffer({ method, params: JsonRpc.isObject(params) ? params : {} })
         return
@@ -157,7 +190,7 @@ export const make = (options: Options = {}): Effect.Effect<Client, never, McpSer
         : { ...params, _meta: JsonRpc.isObject(params._meta) ? { ...meta, ...params._meta } : meta }
     const send = (message: object): void => sendText(JSON.stringify({ jsonrpc: "2.0", ...message }))
 
-    const request: Client["request"] = (method, params = {}, requestOptions) =>
+    const once: Client["request"] = (method, params = {}, requestOptions) =>
       Effect.async((resume) => {
         const id = requestOptions?.id ?? nextId++
         waiting.set(id, resume)
@@ -167,6 +200,31 @@ export const make = (options: Options = {}): Effect.Effect<Client, never, McpSer
           send({ method: "notifications/cancelled", params: { requestId: id, reason: "The caller was interrupted" } })
         })
       })
+    const request: Client["request"] = (method, params = {}, requestOptions) => {
+      const { answer } = options
+      const settle = (result: JsonRpc.Json, left: number): Effect.Effect<JsonRpc.Json, McpError> => {
+        const { inputRequests, requestState, resultType } = result
+        if (answer === undefined || resultType !== "input_required" || left === 0) return Effect.succeed(result)
+        const questions = Object.entries(JsonRpc.isObject(inputRequests) ? inputRequests : {})
+        return Effect.forEach(questions, ([key, asked]) => {
+          const { method, params } = JsonRpc.isObject(asked) ? asked : {}
+          return Effect.map(
+            answer(String(method), JsonRpc.isObject(params) ? params : {}),
+            (result) => [key, result] as const
+          )
+        }, { concurrency: "unbounded" }).pipe(
+          Effect.flatMap((answers) =>
+            once(method, {
+              ...params,
+              inputResponses: Object.fromEntries(answers),
+              ...(requestState === undefined ? {} : { requestState })
+            })
+          ),
+          Effect.flatMap((result) => settle(result, left - 1))
+        )
+      }
+      return Effect.flatMap(once(method, params, requestOptions), (result) => settle(result, mostRounds))
+    }
     const notify: Client["notify"] = (method, params = {}) => Effect.sync(() => send({ method, params }))
 
     if (meta === undefined) {

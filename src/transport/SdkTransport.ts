@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Principal from "../auth/Principal.js"
+import type { RequestId } from "../protocol/McpSchema.js"
 import { McpServer } from "../server/McpServer.js"
 import type * as Transport from "./Transport.js"
 import { maxWaitingBytes } from "./Transport.js"
@@ -73,14 +74,18 @@ export const make = (
       Effect.promise(() => carrier.close().catch(() => {}))
     )
     let waiting = 0
-    const send = (json: string): void => {
+    const send = (json: string, about?: RequestId): void => {
       waiting += json.length
       const written = (): void => {
         waiting -= json.length
       }
       // Our own encoder wrote the text: it is a message of the protocol. One that cannot be sent ends nothing: a
       // carrier of many streams refuses it when its own reader has gone, and says itself when the carrier is closed.
-      new Promise<void>((resolve) => resolve(carrier.send(JSON.parse(json) as JSONRPCMessage))).then(written, written)
+      new Promise<void>((resolve) =>
+        resolve(
+          carrier.send(JSON.parse(json) as JSONRPCMessage, about === undefined ? {} : { relatedRequestId: about })
+        )
+      ).then(written, written)
     }
     const calls = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const connection = yield* Scope.extend(

@@ -105,6 +105,8 @@ const serve = (
         })
     )
     yield* Deferred.await(ended)
+    // Nobody will end the subscriptions any more.
+    yield* connection.end
     yield* Effect.timeoutOption(Effect.zipRight(connection.idle, writer.flushed), options.grace ?? "750 millis")
   })
 

@@ -17,15 +17,6 @@ import type { McpServer } from "../server/McpServer.js"
 export type Transport<E = never, R = never> = Layer.Layer<never, E, McpServer | R>
 
 /**
- * How deeply the JSON of a message may nest: 128 levels. Checked before the
- * message is parsed.
- *
- * @since 0.1.0
- * @category configuration
- */
-export const maxDepth = 128
-
-/**
  * The longest message in bytes that a pipe takes unless told otherwise: 10 MiB.
  *
  * @since 0.1.0

@@ -51,7 +51,7 @@ const modernHeaders = new Map([
 ])
 const legacyHeaders = new Map([["mcp-protocol-version", "2025-11-25"]])
 
-const arrival: Dispatcher.Arrival<null> = { caller: null, notify: () => {} }
+const arrival: Dispatcher.Arrival<null> = { caller: null, notify: () => true, canStream: true }
 const handshake: Dispatcher.Handshake = { version: "2025-11-25", clientCapabilities: {}, clientInfo: undefined }
 
 const ways: Record<string, { readonly text: string; readonly run: (message: unknown) => Dispatcher.Exchange }> = {

@@ -55,9 +55,11 @@ const transport = (kind: string): Promise<number> => {
             : kind === "fiber"
             ? Effect.sync(answer)
             : Effect.zipRight(Effect.yieldNow(), Effect.sync(answer)),
-          cancelledByDisconnect: true
+          cancelledByDisconnect: true,
+          tells: []
         }
       },
+      openStream: () => undefined,
       connect: () => Effect.dieMessage("the bench has no pipe")
     })
   )

@@ -2,23 +2,17 @@
  * The two tools of the side-by-side benchmark: `add`, and `search` with five
  * rows of about 4 KB. They are raw tools, since the peers answer without
  * evidence.
+ *
+ * @since 0.1.0
  */
+import * as Protect from "causeway-mcp/middleware/Protect"
+import * as Policy from "causeway-mcp/policy/Policy"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-
-const sentence =
-  "Checkout latency rose after the connection pool was shrunk; the retry budget hid it until the queue filled. "
-
-const rows = [1, 2, 3, 4, 5].map((n) => ({
-  id: `doc-${n}`,
-  source: `https://docs.example.test/corpus/${n}`,
-  confidence: 0.9 - n / 100,
-  title: `Result ${n} for `,
-  text: `[${n}] ${sentence.repeat(6)}`.slice(0, 600)
-}))
+import { add, search } from "./data.js"
 
 const Row = Schema.Struct({
   id: Schema.String,
@@ -42,13 +36,32 @@ const Search = Tool.raw("search", {
   safety: "readOnly"
 })
 
-/** The server every benchmark serves. */
-export const Server = McpServer.layerTools(
-  Toolkit.make(
-    Add.implement(({ a, b }) => Effect.succeed({ structured: { sum: a + b } })),
-    Search.implement(({ query }) =>
-      Effect.succeed({ structured: { results: rows.map((row) => ({ ...row, title: row.title + query })) } })
-    )
-  ),
-  { name: "bench", version: "1.0.0" }
-)
+const addAtOnce = Add.implement(({ a, b }) => Effect.succeed({ structured: add(a, b) }))
+const searchAtOnce = Search.implement(({ query }) => Effect.succeed({ structured: search(query) }))
+
+// These need a fiber, as most real handlers do, and so a policy cannot see that there is nothing to wait for.
+const addInFiber = Add.implement(({ a, b }) => Effect.sync(() => ({ structured: add(a, b) })))
+const searchInFiber = Search.implement(({ query }) => Effect.sync(() => ({ structured: search(query) })))
+
+const standard = Protect.by(Policy.standard)
+
+const toolkits = {
+  plain: Toolkit.make(addAtOnce, searchAtOnce),
+  standard: Toolkit.make(addAtOnce.pipe(standard), searchAtOnce.pipe(standard)),
+  fiber: Toolkit.make(addInFiber, searchInFiber),
+  "fiber standard": Toolkit.make(addInFiber.pipe(standard), searchInFiber.pipe(standard))
+}
+
+const isKnown = (text: string): text is keyof typeof toolkits => Object.hasOwn(toolkits, text)
+
+const wanted = [process.env["HANDLERS"], process.env["POLICIES"]].filter((text) => text !== undefined && text !== "")
+const name = wanted.length === 0 ? "plain" : wanted.join(" ")
+if (!isKnown(name)) throw new Error("HANDLERS is \"fiber\" or unset, POLICIES is \"standard\" or unset")
+
+/**
+ * The server every benchmark serves: with `POLICIES=standard` behind
+ * `Policy.standard`, with `HANDLERS=fiber` by handlers that are not done at once.
+ *
+ * @since 0.1.0
+ */
+export const Server = McpServer.layerTools(toolkits[name], { name: "bench", version: "1.0.0" })

@@ -124,6 +124,7 @@ export const handlers: Handlers<null> = {
   },
   resources: {
     listChanged: false,
+    subscribe: false,
     list: () => Effect.succeed({ resources: [resource], cache }),
     templates: () => Effect.succeed({ resourceTemplates: [template], nextCursor: "n", cache }),
     read: (_, { uri }) =>
@@ -267,7 +268,7 @@ export const onPipe =
     dispatcher.line(
       { jsonrpc: "2.0", id: "q", method, params },
       method === "initialize" ? undefined : { version, clientCapabilities: {}, clientInfo: undefined },
-      { caller: null, notify: () => {} }
+      { caller: null, notify: () => true, canStream: true }
     )
 
 /** Asks over HTTP, naming the version in the header. */
@@ -278,6 +279,6 @@ export const overHttp =
     return dispatcher.post(
       { jsonrpc: "2.0", id: "q", method, params },
       (header) => headers[header] as string | undefined,
-      { caller: null, notify: () => {} }
+      { caller: null, notify: () => true, canStream: true }
     )
   }

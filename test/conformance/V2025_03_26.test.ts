@@ -69,7 +69,11 @@ suite(
   "over HTTP without a header",
   expected,
   (dispatcher, method, params) =>
-    dispatcher.post({ jsonrpc: "2.0", id: "q", method, params }, () => undefined, { caller: null, notify: () => {} })
+    dispatcher.post({ jsonrpc: "2.0", id: "q", method, params }, () => undefined, {
+      caller: null,
+      notify: () => true,
+      canStream: true
+    })
 )
 
 describe("2025-03-26, a conversation without a transport", () => {

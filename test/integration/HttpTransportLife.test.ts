@@ -278,7 +278,7 @@ describe("HttpTransport, and the server behind it", () => {
       const seen: Array<string> = []
       const server = scripted((_message, _headers, arrival) => {
         seen.push(arrival.caller.id)
-        return { reply: Exit.succeed({ status: 200, body: "{}" }), cancelledByDisconnect: true }
+        return { reply: Exit.succeed({ status: 200, body: "{}" }), cancelledByDisconnect: true, tells: [] }
       })
       const { port } = yield* HttpTransport.make({
         port: 0,
@@ -320,7 +320,8 @@ describe("HttpTransport, and the server behind it", () => {
           isDone = true
           return { status: 200, body: `{"answer":true}` }
         }),
-        cancelledByDisconnect: true
+        cancelledByDisconnect: true,
+        tells: []
       }))
       const { port } = yield* HttpTransport.make({ port: 0 }).pipe(Effect.provide(server), Effect.provide(quiet))
       const raw = yield* RawHttp.open(port)

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { fileURLToPath } from "node:url"
 import * as FixtureServer from "../transport/FixtureServer.js"
+import * as HttpRouteServer from "./HttpRouteServer.js"
 
 const suite = (
   name: string,
@@ -32,4 +33,8 @@ suite("SdkTransport", (probe) => TransportPeers.sdk(probe, InMemoryTransport.cre
 suite(
   "HttpTransport",
   (probe) => Effect.flatMap(HttpTransport.make({ port: 0 }), ({ url }) => TransportPeers.http(probe, url))
+)
+suite(
+  "HttpTransport.route on a platform server",
+  (probe) => Effect.flatMap(HttpRouteServer.start(), ({ url }) => TransportPeers.http(probe, url))
 )

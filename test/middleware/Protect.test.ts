@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
 import * as Protect from "causeway-mcp/middleware/Protect"
 import * as Backoff from "causeway-mcp/policy/Backoff"
@@ -32,11 +33,16 @@ const call = <R>(handler: Tool.ToolHandler<Tool.Any, unknown, R>) =>
       caller: Principal.local,
       requestId: 1,
       reportProgress: () => undefined,
-      meta: {}
+      log: () => undefined,
+      beginTask: Effect.succeed(false),
+      meta: {},
+      asking: { memo: Asking.nothing, responses: {}, clientCapabilities: {} }
     }))
     yield* TestClock.adjust("20 seconds")
-    return yield* Fiber.join(fiber)
-  })
+    const result = yield* Fiber.join(fiber)
+    if (result._tag === "Paused") throw new Error("nobody asked anything")
+    return result
+  }).pipe(Effect.scoped)
 
 const failing = (tries: Ref.Ref<number>, until: number, code: ToolError.Code = "temporarily_unavailable") =>
   Flaky.implement(() =>

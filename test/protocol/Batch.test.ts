@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type * as Dispatcher from "causeway-mcp/protocol/Dispatcher"
+import * as Dispatcher from "causeway-mcp/protocol/Dispatcher"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -133,15 +133,23 @@ describe("a batch of 2025-03-26", () => {
     )
   })
 
-  it("cancels, on a pipe, the first request it names", () => {
+  it("cancels every request it names", () => {
     const cancel = (requestId: unknown) => ({
       jsonrpc: "2.0",
       method: "notifications/cancelled",
       params: { requestId }
     })
     const { line, post } = peer()
-    assert.strictEqual(line([cancel(null), cancel(0), cancel(2)], "2025-03-26").cancels, 0)
-    assert.isUndefined(line([initialized], "2025-03-26").cancels)
-    assert.isUndefined(post([cancel(1)]).cancels)
+    const cancelled: ReadonlyArray<Dispatcher.Tell> = [{ _tag: "Cancel", id: 0 }, { _tag: "Cancel", id: "2" }]
+    assert.deepStrictEqual(line([cancel(null), cancel(0), cancel("2")], "2025-03-26").tells, cancelled)
+    assert.deepStrictEqual(post([cancel(0), cancel("2")]).tells, cancelled)
+    assert.deepStrictEqual(line([initialized], "2025-03-26").tells, [])
+  })
+
+  it("gives its messages one by one too, for whoever runs them apart", () => {
+    const { line } = peer()
+    const { parts = [] } = line([call("b"), initialized, request("ping", undefined, 1)], "2025-03-26")
+    assert.deepStrictEqual(parts.map(({ id }) => id), ["b", undefined, 1])
+    assert.strictEqual(Dispatcher.gather(parts.map(now)).body?.startsWith("[{"), true)
   })
 })

@@ -99,10 +99,21 @@ export const errorOf = (
 }
 
 /** Somebody who sends messages to a server of these handlers. */
-export const peer = (handlers: Handlers<string> = small, options: Parameters<typeof Dispatcher.make>[1] = {}) => {
+export const peer = (
+  handlers: Handlers<string> = small,
+  options: Dispatcher.Options = {},
+  standing: Partial<Dispatcher.Standing> = {}
+) => {
   const dispatcher = Dispatcher.make(handlers, options)
   const notified: Array<Json> = []
-  const arrival: Dispatcher.Arrival<string> = { caller: "alice", notify: (json) => notified.push(JSON.parse(json)) }
+  const arrival: Dispatcher.Arrival<string> = {
+    caller: "alice",
+    canStream: true,
+    notify: (json) => {
+      notified.push(JSON.parse(json))
+      return true
+    }
+  }
   const post = (message: unknown, given: Dispatcher.Headers = headers({})) => dispatcher.post(message, given, arrival)
   return {
     notified,
@@ -111,10 +122,13 @@ export const peer = (handlers: Handlers<string> = small, options: Parameters<typ
     postModern: (message: Json) => post(message, headersFor(message)),
     /** Posts a request under a handshake revision. */
     postLegacy: (version: string, message: unknown) => post(message, headers({ "mcp-protocol-version": version })),
+    /** Posts a message of a session; of one that is not known with `null`. */
+    postIn: (session: Dispatcher.Standing | null, message: unknown, given: Dispatcher.Headers = headers({})) =>
+      dispatcher.post(message, given, arrival, session),
     line: (message: unknown, version?: string) =>
       dispatcher.line(
         message,
-        version === undefined ? undefined : { version, clientCapabilities: {}, clientInfo: undefined },
+        version === undefined ? undefined : { version, clientCapabilities: {}, clientInfo: undefined, ...standing },
         arrival
       ),
     dispatcher,

@@ -11,6 +11,7 @@ import type { Json } from "./Conversation.js"
 import {
   clientCapabilities,
   errorOf,
+  headers,
   meta,
   modern,
   modernEnd,
@@ -81,11 +82,12 @@ describe("Dispatcher, method by method", () => {
     assert.deepStrictEqual(discovered.capabilities, {})
   })
 
-  it("declares changes of lists only where they can be told: on a pipe with a handshake", () => {
-    const { line, post } = peer({
+  it("declares changes of lists only where they can be told", () => {
+    const changing: Handlers<string> = {
       ...small,
       tools: { ...withCall(() => Effect.never).tools, listChanged: true } as NonNullable<Handlers<string>["tools"]>
-    })
+    }
+    const { line, post } = peer(changing)
     const initialize = request("initialize", {
       protocolVersion: "2025-06-18",
       capabilities: {},
@@ -94,7 +96,12 @@ describe("Dispatcher, method by method", () => {
     const declared = (exchange: Dispatcher.Exchange) => (parsed(now(exchange)).body?.result as Json).capabilities
     assert.deepStrictEqual(declared(line(initialize)), { tools: { listChanged: true } })
     assert.deepStrictEqual(declared(post(initialize)), { tools: {} })
+    assert.deepStrictEqual(declared(peer(changing, { hasSessions: true }).post(initialize)), {
+      tools: { listChanged: true }
+    })
     assert.deepStrictEqual(declared(line(modern("server/discover"))), { tools: {} })
+    const listening = peer({ ...changing, listen: () => Effect.never })
+    assert.deepStrictEqual(declared(listening.line(modern("server/discover"))), { tools: { listChanged: true } })
   })
 })
 
@@ -119,14 +126,15 @@ describe("Dispatcher, what an exchange says", () => {
     assert.isUndefined(line(5).id)
   })
 
-  it("cancels by a line, and only by a line", () => {
+  it("passes on a cancel of a line or of an older client", () => {
     const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "7", reason: "bored" } }
     const { line, post, postLegacy } = peer()
-    assert.strictEqual(line(cancel).cancels, "7")
-    assert.strictEqual(line(cancel, "2025-11-25").cancels, "7")
-    assert.isUndefined(line({ ...cancel, params: {} }).cancels)
-    assert.isUndefined(post(cancel).cancels)
-    assert.isUndefined(postLegacy("2025-11-25", cancel).cancels)
+    const tells: ReadonlyArray<Dispatcher.Tell> = [{ _tag: "Cancel", id: "7" }]
+    assert.deepStrictEqual(line(cancel).tells, tells)
+    assert.deepStrictEqual(line(cancel, "2025-11-25").tells, tells)
+    assert.deepStrictEqual(postLegacy("2025-11-25", cancel).tells, tells)
+    assert.deepStrictEqual(line({ ...cancel, params: {} }).tells, [])
+    assert.deepStrictEqual(post(cancel, headers({ "mcp-protocol-version": "2026-07-28" })).tells, [])
   })
 
   it("settles a handshake with what the client said", () => {
@@ -173,7 +181,7 @@ describe("Dispatcher, what an exchange says", () => {
 describe("Dispatcher, asking handlers", () => {
   it("tells the handler who asks, in which revision, and what came with it", () => {
     const contexts: Array<Json> = []
-    const { dispatcher, line } = peer(withCall(({ progress: _, ...context }) => {
+    const { dispatcher, line } = peer(withCall(({ log: _log, progress: _progress, ...context }) => {
       contexts.push(context)
       return Effect.succeed(text(""))
     }))
@@ -187,7 +195,7 @@ describe("Dispatcher, asking handlers", () => {
     now(dispatcher.line(
       request("tools/call", { name: "t", _meta: { "com.example/x": 2 } }, 2),
       { version: "2025-06-18", clientCapabilities: { roots: {} }, clientInfo },
-      { caller: "bob", notify: () => {} }
+      { caller: "bob", notify: () => true, canStream: true }
     ))
     now(line(legacyCall, "2025-03-26"))
     assert.deepStrictEqual(contexts, [
@@ -352,7 +360,9 @@ describe("Dispatcher, odd bytes", () => {
   })
 
   it("refuses what nests too deeply in the words of a refusal", () => {
-    assert.strictEqual(Dispatcher.tooDeep.status, 400)
-    assert.strictEqual(errorOf(Dispatcher.tooDeep).code, -32600)
+    const reply = Dispatcher.outOfBounds("the message nests too deeply")
+    assert.strictEqual(reply.status, 400)
+    assert.strictEqual(errorOf(reply).code, -32600)
+    assert.strictEqual(reply.refusal?.message, "the message nests too deeply")
   })
 })

@@ -17,6 +17,7 @@ const asking = (asked: InputRequired): Handlers<string> => {
     },
     resources: {
       listChanged: false,
+      subscribe: false,
       list: () => Effect.succeed({ resources: [], cache }),
       templates: () => Effect.succeed({ resourceTemplates: [], cache }),
       read: () => Effect.succeed(asked)
@@ -122,7 +123,7 @@ describe("InputRequired on 2026-07-28", () => {
 
 describe("InputRequired under a handshake", () => {
   for (const version of ["2025-11-25", "2025-06-18", "2025-03-26"]) {
-    it(`makes a tool fail at once on ${version}, naming the version it takes`, () => {
+    it(`makes a tool fail at once on ${version}, where nobody can be asked`, () => {
       const { line, postLegacy } = peer(asking({ _tag: "InputRequired", inputRequests: { ok: form } }))
       const message = request("tools/call", { name: "t" })
       for (const exchange of [line(message, version), postLegacy(version, message)]) {

@@ -7,12 +7,6 @@ const message = (more: object): unknown => ({ jsonrpc: "2.0", ...more })
 
 const character = FastCheck.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code))
 
-/** The depth by the book, for comparison. */
-const nesting = (value: unknown): number =>
-  typeof value === "object" && value !== null
-    ? 1 + Object.values(value).reduce((deepest: number, item) => Math.max(deepest, nesting(item)), 0)
-    : 0
-
 describe("JsonRpc.read", () => {
   it("tells a request, a notification, a response and a batch apart", () => {
     assert.deepStrictEqual(JsonRpc.read(message({ id: 1, method: "m", params: { a: 1 } })), {
@@ -113,57 +107,5 @@ describe("JsonRpc encoding", () => {
       JsonRpc.notification("notifications/x", { a: "\n" }),
       "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\",\"params\":{\"a\":\"\\n\"}}"
     )
-  })
-})
-
-describe("JsonRpc.depthOf", () => {
-  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth)
-
-  it("accepts the limit and refuses one more", () => {
-    assert.isAtMost(JsonRpc.depthOf(nested(128), 128), 128)
-    assert.strictEqual(JsonRpc.depthOf(nested(129), 128), 129)
-    assert.strictEqual(JsonRpc.depthOf("{\"a\":".repeat(129) + "1" + "}".repeat(129), 128), 129)
-    assert.strictEqual(JsonRpc.depthOf("[{\"a\":".repeat(65), 128), 129)
-  })
-
-  it("answers limit + 1 for whatever is deeper", () => {
-    assert.strictEqual(JsonRpc.depthOf("[".repeat(1_000_000), 128), 129)
-  })
-
-  it("does not count brackets in strings", () => {
-    assert.isAtMost(JsonRpc.depthOf(JSON.stringify({ a: "[{".repeat(1000) }), 128), 128)
-    assert.isAtMost(JsonRpc.depthOf(JSON.stringify({ a: `\\"${"[".repeat(1000)}`, b: "\\" }), 128), 128)
-    assert.strictEqual(JsonRpc.depthOf(`${JSON.stringify("\\")},${"[".repeat(129)}`, 128), 129)
-  })
-
-  it("accepts any number of things side by side", () => {
-    assert.isAtMost(JsonRpc.depthOf(JSON.stringify(Array.from({ length: 5000 }, () => [{}])), 128), 128)
-  })
-
-  it("agrees with the depth of any parsed value", () => {
-    FastCheck.assert(
-      FastCheck.property(
-        FastCheck.jsonValue({ maxDepth: 8 }),
-        FastCheck.integer({ min: 0, max: 8 }),
-        (value, limit) => {
-          const found = JsonRpc.depthOf(JSON.stringify(value), limit)
-          assert.strictEqual(found > limit, nesting(value) > limit)
-          assert.isAtMost(found, limit + 1)
-        }
-      ),
-      { numRuns: 500 }
-    )
-  })
-
-  it("takes a time linear in the text", () => {
-    const time = (text: string): number => {
-      const start = performance.now()
-      JsonRpc.depthOf(text, 128)
-      return performance.now() - start
-    }
-    // A quadratic scan of a megabyte of escaped quotes would take minutes.
-    for (const filling of ["\\\"", "\\\\", "[],", "\"\","]) {
-      assert.isBelow(time(`[${"[],".repeat(200)}"${filling.repeat(300_000)}"]`), 2000)
-    }
   })
 })

@@ -19,6 +19,7 @@ const listening = () => {
     tools: { listChanged: false, list: hear({ tools: [], cache }), call: hear(text("")) },
     resources: {
       listChanged: false,
+      subscribe: false,
       list: hear({ resources: [], cache }),
       templates: hear({ resourceTemplates: [], cache }),
       read: hear({ _tag: "Complete" as const, contents: [], cache })

@@ -4,6 +4,7 @@
  */
 import { assert } from "@effect/vitest"
 import { Ajv2020 } from "ajv/dist/2020.js"
+import * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as Retriever from "causeway-mcp/document/Retriever"
@@ -53,8 +54,12 @@ export const call = <A>(
       caller: by,
       requestId: 1,
       reportProgress: (update) => void progress.push(update),
-      meta: {}
+      log: () => undefined,
+      beginTask: Effect.succeed(false),
+      meta: {},
+      asking: { memo: Asking.nothing, responses: {}, clientCapabilities: {} }
     }))
+    if (result._tag === "Paused") throw new Error("a ready-made tool asked the user")
     if (result.isError === true) {
       assert.isUndefined(result.structuredJson)
       return { answered: undefined, failed: result._meta?.[ToolCodec.errorMetaKey] as Body, progress }

@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Ask from "causeway-mcp/ask/Ask"
+import * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
+import type { Event } from "causeway-mcp/change/Changes"
+import { Changes } from "causeway-mcp/change/Changes"
+import { invalidParams, missingClientCapability } from "causeway-mcp/protocol/McpError"
+import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Evidence from "causeway-mcp/tool/Evidence"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as ToolCall from "causeway-mcp/tool/ToolCall"
@@ -42,8 +48,20 @@ const request = (name: string, args: unknown = {}, caller = Principal.local): To
   caller,
   requestId: 7,
   reportProgress: () => undefined,
-  meta: {}
+  log: () => undefined,
+  beginTask: Effect.succeed(false),
+  meta: {},
+  asking: { memo: Asking.nothing, responses: {}, clientCapabilities: { elicitation: {} } }
 })
+
+type Registry = Context.Tag.Service<ToolRegistry.ToolRegistry>
+
+/** Calls, and expects that nothing is asked. */
+const answer = (registry: Registry, request: ToolRegistry.Request) =>
+  Effect.map(registry.call(request), (result) => {
+    if (result._tag === "Paused") throw new Error("the call was paused")
+    return result
+  })
 
 const body = (result: { readonly _meta?: { readonly [key: string]: unknown } }) =>
   result._meta?.[ToolCodec.errorMetaKey] as Body
@@ -52,16 +70,16 @@ const withTools = <R>(toolkit: Toolkit.Toolkit<R>, options?: ToolRegistry.Option
   ToolRegistry.make(toolkit, options)
 
 describe("ToolRegistry.layer", () => {
-  it.effect("answers a call with the services its handlers need", () =>
+  it.scoped("answers a call with the services its handlers need", () =>
     Effect.gen(function*() {
       const registry = yield* ToolRegistry.ToolRegistry
-      const result = yield* registry.call(request("greet", { name: "Ada" }))
+      const result = yield* answer(registry, request("greet", { name: "Ada" }))
       assert.strictEqual(JSON.parse(result.structuredJson ?? "").data, "Hello, Ada")
     }).pipe(
       Effect.provide(ToolRegistry.layer(Toolkit.make(greet)).pipe(Layer.provide(Layer.succeed(Greeting, "Hello"))))
     ))
 
-  it.effect("refuses names that stand twice or break the specification, all at once", () =>
+  it.scoped("refuses names that stand twice or break the specification, all at once", () =>
     Effect.gen(function*() {
       const never = () => Effect.fail(new ToolError({ code: "not_found", message: "" }))
       const error = yield* Effect.flip(
@@ -80,14 +98,14 @@ describe("ToolRegistry.list", () => {
   const never = () => Effect.fail(new ToolError({ code: "not_found", message: "" }))
   const toolkit = Toolkit.make(tool("open").implement(never), tool("shut", ["docs:write"]).implement(never))
 
-  it.effect("lists in the order of registration, the same array each time", () =>
+  it.scoped("lists in the order of registration, the same array each time", () =>
     Effect.gen(function*() {
       const registry = yield* withTools(toolkit)
       assert.deepStrictEqual(registry.list(Principal.local).map((t) => t.name), ["open", "shut"])
       assert.strictEqual(registry.list(Principal.local), registry.list(Principal.local))
     }))
 
-  it.effect("hides a tool from a caller without its scopes, and refuses the call", () =>
+  it.scoped("hides a tool from a caller without its scopes, and refuses the call", () =>
     Effect.gen(function*() {
       const registry = yield* withTools(toolkit)
       const reader = Principal.make({ id: "r", scopes: ["docs:read"] })
@@ -95,11 +113,11 @@ describe("ToolRegistry.list", () => {
       assert.deepStrictEqual(registry.list(reader).map((t) => t.name), ["open"])
       assert.deepStrictEqual(registry.list(writer).map((t) => t.name), ["open", "shut"])
       assert.strictEqual(registry.list(reader), registry.list(Principal.make({ id: "r2" })))
-      assert.strictEqual(body(yield* registry.call(request("shut", {}, reader))).code, "insufficient_scope")
-      assert.strictEqual(body(yield* registry.call(request("shut", {}, writer))).code, "not_found")
+      assert.strictEqual(body(yield* answer(registry, request("shut", {}, reader))).code, "insufficient_scope")
+      assert.strictEqual(body(yield* answer(registry, request("shut", {}, writer))).code, "not_found")
     }))
 
-  it.effect("finds a tool by its own name only", () =>
+  it.scoped("finds a tool by its own name only", () =>
     Effect.gen(function*() {
       const registry = yield* withTools(toolkit)
       assert.isTrue(Option.isSome(registry.find("open")))
@@ -108,24 +126,24 @@ describe("ToolRegistry.list", () => {
 })
 
 describe("ToolRegistry.call", () => {
-  it.effect("fails for a tool that is not there", () =>
+  it.scoped("fails for a tool that is not there", () =>
     Effect.gen(function*() {
       const registry = yield* withTools(Toolkit.make())
       const error = yield* Effect.flip(registry.call(request("toString")))
       assert.deepStrictEqual([error.code, error.message], [-32602, "Unknown tool: toString"])
     }))
 
-  it.effect("answers wrong arguments as a failure the agent can repair", () =>
+  it.scoped("answers wrong arguments as a failure the agent can repair", () =>
     Effect.gen(function*() {
       const registry = yield* withTools(Toolkit.make(greet)).pipe(Effect.provideService(Greeting, "Hi"))
-      const result = yield* registry.call(request("greet", { name: 3, nmae: "x" }))
+      const result = yield* answer(registry, request("greet", { name: 3, nmae: "x" }))
       assert.isTrue(result.isError)
       assert.strictEqual(body(result).code, "invalid_input")
       assert.include(body(result).message, "name")
       assert.include(body(result).message, "nmae")
     }))
 
-  it.effect("gives each call its caller, its request and its deadline", () =>
+  it.scoped("gives each call its caller, its request and its deadline", () =>
     Effect.gen(function*() {
       const whoAsks = tool("who_asks").implement(() =>
         Effect.gen(function*() {
@@ -139,25 +157,25 @@ describe("ToolRegistry.call", () => {
       )
       yield* TestClock.setTime(1_000_000)
       const registry = yield* withTools(Toolkit.make(whoAsks), { timeout: "3 seconds" })
-      const result = yield* registry.call(request("who_asks", {}, Principal.make({ id: "ada" })))
+      const result = yield* answer(registry, request("who_asks", {}, Principal.make({ id: "ada" })))
       assert.strictEqual(JSON.parse(result.structuredJson ?? "").data, "ada 7 who_asks 3000")
     }))
 
-  it.effect("ends a call at its deadline, interrupting the handler", () =>
+  it.scoped("ends a call at its deadline, interrupting the handler", () =>
     Effect.gen(function*() {
       const stopped = yield* Deferred.make<void>()
       const slow = tool("slow").implement(() =>
         Effect.never.pipe(Effect.onInterrupt(() => Deferred.succeed(stopped, undefined)))
       )
       const registry = yield* withTools(Toolkit.make(slow), { timeout: "2 seconds" })
-      const fiber = yield* Effect.fork(registry.call(request("slow")))
+      const fiber = yield* Effect.fork(answer(registry, request("slow")))
       yield* TestClock.adjust("2 seconds")
       const result = yield* Fiber.join(fiber)
       assert.deepInclude(body(result), { code: "timed_out", retryable: true })
       yield* Deferred.await(stopped)
     }))
 
-  it.effect("answers a defect with an incident that is in the log, and nothing of the defect", () =>
+  it.scoped("answers a defect with an incident that is in the log, and nothing of the defect", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ cause, message }) => {
@@ -172,7 +190,7 @@ describe("ToolRegistry.call", () => {
         tool("lies").implement(() => Effect.succeed({ data: "bare" } as unknown as Evidence.Evidence<string>))
       ))
       for (const name of ["dies", "throws", "stops", "lies"]) {
-        const result = yield* registry.call(request(name)).pipe(
+        const result = yield* answer(registry, request(name)).pipe(
           Effect.provide(Logger.replace(Logger.defaultLogger, logger))
         )
         assert.strictEqual(body(result).code, "internal", name)
@@ -183,7 +201,7 @@ describe("ToolRegistry.call", () => {
       assert.isTrue(lines.some((line) => line.includes("secret 123")))
     }))
 
-  it.effect("shows nothing of an error that the tool did not declare", () =>
+  it.scoped("shows nothing of an error that the tool did not declare", () =>
     Effect.gen(function*() {
       class Driver extends Schema.TaggedError<Driver>()("Driver", { message: Schema.String }) {}
       const wrapped = Tool.wrap(
@@ -191,19 +209,19 @@ describe("ToolRegistry.call", () => {
         () => Effect.fail(new Driver({ message: "password secret-word" }))
       )
       const registry = yield* withTools(Toolkit.make(wrapped))
-      const result = yield* registry.call(request("wrapped")).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+      const result = yield* answer(registry, request("wrapped")).pipe(Logger.withMinimumLogLevel(LogLevel.None))
       assert.strictEqual(body(result).code, "internal")
       assert.notInclude(JSON.stringify(result), "secret-word")
     }))
 
-  it.effect("is already an Exit when the handler's effect is one", () =>
+  it.scoped("is already an Exit when the handler's effect is one", () =>
     Effect.gen(function*() {
       const evidence = yield* Evidence.computed("x", "done")
       const registry = yield* withTools(Toolkit.make(tool("ready").implement(() => Effect.succeed(evidence))))
       assert.isTrue(Exit.isExit(registry.call(request("ready"))))
     }))
 
-  it.effect("hands progress on to the client", () =>
+  it.scoped("hands progress on to the client", () =>
     Effect.gen(function*() {
       const seen: Array<number> = []
       const counting = tool("counting").implement(() =>
@@ -213,7 +231,7 @@ describe("ToolRegistry.call", () => {
       yield* registry.call({ ...request("counting"), reportProgress: (update) => seen.push(update.progress) })
       assert.deepStrictEqual(seen, [1])
     }))
-  it.effect("answers `internal` when an answer or a failure has no JSON form", () =>
+  it.scoped("answers `internal` when an answer or a failure has no JSON form", () =>
     Effect.gen(function*() {
       const open = (name: string) =>
         Tool.make(name, {
@@ -232,9 +250,264 @@ describe("ToolRegistry.call", () => {
       )
       const registry = yield* withTools(toolkit)
       for (const name of ["big", "circular", "failing"]) {
-        const result = yield* registry.call(request(name))
+        const result = yield* answer(registry, request(name))
         assert.isTrue(result.isError, name)
         assert.strictEqual(body(result).code, "internal", name)
       }
     }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
+
+  it.scoped("pauses while an answer of the user is missing, and goes on when it has come", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const confirming = tool("confirming").implement(() =>
+        Effect.gen(function*() {
+          const run = yield* Ask.step("count", Effect.sync(() => ++runs))
+          const { sure } = yield* Ask.form("Sure?", Schema.Struct({ sure: Schema.Boolean }), { key: "sure" })
+          return yield* Evidence.computed("confirming", `${run} ${sure}`)
+        })
+      )
+      const registry = yield* withTools(Toolkit.make(confirming))
+      const first = yield* registry.call(request("confirming"))
+      assert.strictEqual(first._tag, "Paused")
+      if (first._tag !== "Paused") return
+      assert.strictEqual(first.requests.sure?.method, "elicitation/create")
+      const go = (response: unknown) =>
+        answer(registry, {
+          ...request("confirming"),
+          asking: { memo: first.memo, responses: { sure: response }, clientCapabilities: { elicitation: {} } }
+        })
+      const done = yield* go({ action: "accept", content: { sure: true } })
+      assert.strictEqual(JSON.parse(done.structuredJson ?? "").data, "1 true")
+      assert.deepInclude(body(yield* go({ action: "decline" })), { code: "declined", retryable: false })
+      assert.deepInclude(body(yield* go({ action: "cancel" })), { code: "cancelled", retryable: false })
+      assert.strictEqual(runs, 1)
+    }))
+
+  it.scoped("is paused whatever the handler makes of it: an answer, a failure, or no end in time", () =>
+    Effect.gen(function*() {
+      const asks = Ask.form("Sure?", Schema.Struct({ sure: Schema.Boolean }))
+      const ways: Record<string, Effect.Effect<unknown, ToolError | Ask.NotAnswered, Asking.Asking>> = {
+        catching: Effect.catchAllCause(asks, () => Effect.void),
+        failing: Effect.catchAllCause(asks, () => new ToolError({ code: "not_found", message: "" })),
+        lingering: Effect.ensuring(asks, Effect.sleep("1 hour"))
+      }
+      const registry = yield* withTools(
+        Toolkit.make(
+          ...Object.entries(ways).map(([name, way]) =>
+            tool(name).implement(() => Effect.zipRight(way, Evidence.computed("x", "done")))
+          )
+        ),
+        { timeout: "2 seconds" }
+      )
+      for (const name of Object.keys(ways)) {
+        const fiber = yield* Effect.fork(registry.call(request(name)))
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "Paused", name)
+      }
+    }).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
+
+  it.scoped("passes an error of the protocol on as one", () =>
+    Effect.gen(function*() {
+      const registry = yield* withTools(Toolkit.make(
+        tool("now").implement(() => Effect.fail(missingClientCapability({ sampling: {} }))),
+        tool("later").implement(() =>
+          Effect.zipRight(Effect.yieldNow(), Effect.fail(invalidParams("no", { uri: "x" })))
+        )
+      ))
+      const now = yield* Effect.flip(registry.call(request("now")))
+      assert.deepStrictEqual([now.code, now.data], [-32021, { requiredCapabilities: { sampling: {} } }])
+      const later = yield* Effect.flip(registry.call(request("later")))
+      assert.deepStrictEqual([later.code, later.data], [-32602, { uri: "x" }])
+    }))
+
+  it.scoped("lets a task take as long as it does", () =>
+    Effect.gen(function*() {
+      const left = tool("left").implement(() =>
+        Effect.zipRight(
+          Effect.sleep("2 hours"),
+          Effect.flatMap(ToolCall.remaining, (left) => Evidence.computed("left", String(Duration.isFinite(left))))
+        )
+      )
+      const registry = yield* withTools(Toolkit.make(left))
+      const fiber = yield* Effect.fork(answer(registry, { ...request("left"), isTask: true }))
+      yield* TestClock.adjust("2 hours")
+      assert.strictEqual(JSON.parse((yield* Fiber.join(fiber)).structuredJson ?? "").data, "false")
+    }))
+
+  it.scoped("does not hold an answer for a handler that cannot be interrupted", () =>
+    Effect.gen(function*() {
+      const release = yield* Deferred.make<void>()
+      const stuck = tool("stuck").implement(() =>
+        Effect.zipRight(Effect.uninterruptible(Deferred.await(release)), Evidence.computed("x", "done"))
+      )
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const registry = yield* withTools(Toolkit.make(stuck), { timeout: "1 second" })
+      const fiber = yield* Effect.fork(Effect.provide(
+        answer(registry, request("stuck")),
+        Logger.replace(Logger.defaultLogger, logger)
+      ))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(body(yield* Fiber.join(fiber)).code, "timed_out")
+      assert.include(lines.join(), "Tool stuck still runs")
+      yield* Deferred.succeed(release, undefined)
+    }))
+
+  it.scoped("interrupts the handler, and waits for it, when the call is interrupted", () =>
+    Effect.gen(function*() {
+      const asked = yield* Deferred.make<void>()
+      let isTidy = false
+      const slow = tool("slow").implement(() =>
+        Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never).pipe(
+          Effect.onInterrupt(() => Effect.zipRight(Effect.yieldNow(), Effect.sync(() => (isTidy = true))))
+        )
+      )
+      const registry = yield* withTools(Toolkit.make(slow))
+      const fiber = yield* Effect.fork(registry.call(request("slow")))
+      yield* Deferred.await(asked)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
+      assert.isTrue(isTidy)
+    }))
+
+  it.scoped("hands log messages and the wish to be a task on", () =>
+    Effect.gen(function*() {
+      const messages: Array<unknown> = []
+      const working = Tool.make("working", {
+        description: "Works for longer than anyone waits",
+        success: Schema.Boolean,
+        safety: "effectful",
+        task: "optional",
+        taskBegins: "whenTold"
+      }).implement(() =>
+        Effect.zipRight(
+          ToolCall.log("warning", { disk: "full" }, "disk"),
+          Effect.flatMap(ToolCall.continueAsTask, (isTask) => Evidence.computed("x", isTask))
+        )
+      )
+      const registry = yield* Effect.provide(withTools(Toolkit.make(working)), TaskStore.layerMemory)
+      assert.deepStrictEqual(registry.task("working"), { support: "optional", begins: "whenTold" })
+      const result = yield* answer(registry, {
+        ...request("working"),
+        log: (message) => void messages.push(message),
+        beginTask: Effect.succeed(true)
+      })
+      assert.isTrue(JSON.parse(result.structuredJson ?? "").data)
+      assert.deepStrictEqual(messages, [{ level: "warning", data: { disk: "full" }, logger: "disk" }])
+    }))
+
+  it.scoped("finds services around the call, of the registration before those", () =>
+    Effect.gen(function*() {
+      class Around extends Context.Tag("Around")<Around, string>() {}
+      const seen = tool("seen").implement(() =>
+        Effect.gen(function*() {
+          const around = yield* Effect.serviceOption(Around)
+          const span = yield* Effect.option(Effect.currentSpan)
+          const name = Option.match(span, { onNone: () => "none", onSome: (span) => span.name })
+          return yield* Evidence.computed("x", `${yield* Greeting} ${Option.getOrElse(around, () => "?")} ${name}`)
+        })
+      )
+      const registry = yield* withTools(Toolkit.make(seen)).pipe(
+        Effect.provideService(Greeting, "registered"),
+        Effect.withSpan("registration")
+      )
+      const called = answer(registry, request("seen")).pipe(
+        Effect.provideService(Greeting, "ambient"),
+        Effect.provideService(Around, "around"),
+        Effect.withSpan("call")
+      )
+      assert.strictEqual(JSON.parse((yield* called).structuredJson ?? "").data, "registered around call")
+    }))
+})
+
+describe("ToolRegistry.add", () => {
+  const saying = <const Name extends string>(name: Name, what: string) =>
+    tool(name).implement(() => Effect.zipRight(Effect.yieldNow(), Evidence.computed("x", what)))
+  const said = (registry: Registry, name: string) =>
+    Effect.map(answer(registry, request(name)), (result) => JSON.parse(result.structuredJson ?? "{}").data)
+  const names = (registry: Registry) => registry.list(Principal.local).map((tool) => tool.name)
+
+  const listening = Effect.gen(function*() {
+    const heard: Array<Event> = []
+    return {
+      heard,
+      changes: { publish: (event: Event) => Effect.sync(() => void heard.push(event)), listen: () => () => {} }
+    }
+  })
+
+  it.scoped("adds and replaces tools, and announces it once", () =>
+    Effect.gen(function*() {
+      const { changes, heard } = yield* listening
+      const registry = yield* Effect.provideService(
+        withTools(Toolkit.make(saying("a", "1"), saying("b", "1"))),
+        Changes,
+        changes
+      )
+      const before = registry.list(Principal.local)
+      yield* Effect.provideService(
+        registry.add(Toolkit.make(saying("c", "1"), greet, saying("a", "2"))),
+        Greeting,
+        "Hi"
+      )
+      assert.deepStrictEqual(names(registry), ["a", "b", "c", "greet"])
+      assert.deepStrictEqual(before.map((tool) => tool.name), ["a", "b"])
+      assert.strictEqual(registry.list(Principal.local), registry.list(Principal.local))
+      assert.deepStrictEqual([yield* said(registry, "a"), yield* said(registry, "b")], ["2", "1"])
+      assert.strictEqual(yield* said(registry, "greet"), "Hi, you")
+      assert.deepStrictEqual(heard, [{ _tag: "ToolsChanged" }])
+      yield* registry.add(Toolkit.make())
+      assert.lengthOf(heard, 1)
+    }))
+
+  it.scoped("changes nothing when one of the tools cannot be served", () =>
+    Effect.gen(function*() {
+      const { changes, heard } = yield* listening
+      const registry = yield* Effect.provideService(withTools(Toolkit.make(saying("a", "1"))), Changes, changes)
+      const error = yield* Effect.flip(registry.add(Toolkit.make(saying("a", "2"), saying("b c", "1"))))
+      assert.lengthOf(error.problems, 1)
+      assert.deepStrictEqual([names(registry), yield* said(registry, "a"), heard], [["a"], "1", []])
+    }))
+
+  it.scoped("takes tools away, and lets their calls go on", () =>
+    Effect.gen(function*() {
+      const { changes, heard } = yield* listening
+      const release = yield* Deferred.make<void>()
+      const slow = tool("slow").implement(() =>
+        Effect.zipRight(Deferred.await(release), Evidence.computed("x", "done"))
+      )
+      const registry = yield* Effect.provideService(withTools(Toolkit.make(slow)), Changes, changes)
+      const fiber = yield* Effect.fork(said(registry, "slow"))
+      yield* Effect.yieldNow()
+      assert.isTrue(yield* registry.remove("slow"))
+      assert.isFalse(yield* registry.remove("slow"))
+      assert.isFalse(yield* registry.remove("toString"))
+      assert.deepStrictEqual(heard, [{ _tag: "ToolsChanged" }])
+      assert.deepStrictEqual([names(registry), registry.task("slow")], [[], undefined])
+      assert.strictEqual((yield* Effect.flip(registry.call(request("slow")))).code, -32602)
+      yield* Deferred.succeed(release, undefined)
+      assert.strictEqual(yield* Fiber.join(fiber), "done")
+    }))
+
+  it.scoped("warns of what was added", () =>
+    Effect.gen(function*() {
+      const registry = yield* withTools(Toolkit.make())
+      assert.deepStrictEqual(registry.warnings, [])
+      yield* registry.add(Toolkit.make(saying("get_data", "1")))
+      assert.lengthOf(registry.warnings, 1)
+    }))
+
+  it.scoped("knows which arguments are mirrored", () =>
+    Effect.gen(function*() {
+      const stations = Tool.make("find_stations", {
+        description: "Finds the stations of a region",
+        parameters: { region: Schema.String },
+        headers: { region: "Region" },
+        success: Schema.String,
+        safety: "readOnly"
+      })
+      const registry = yield* withTools(Toolkit.make(stations.implement(() => Evidence.computed("x", ""))))
+      assert.deepStrictEqual(registry.headers("find_stations"), [
+        { path: ["region"], header: "mcp-param-region", type: "string" }
+      ])
+      for (const name of ["constructor", "__proto__", "other"]) assert.isUndefined(registry.headers(name))
+    }))
 })

@@ -11,6 +11,7 @@ import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 
 const about = { description: "A tool that serves the laws of transports", safety: "readOnly" } as const
 
@@ -53,15 +54,15 @@ const toolkit = (probe: TransportLaws.Probe, log: (line: string) => void) =>
     )
   )
 
+/** Holds nothing that has to be given back: its scope is never closed. */
 export const make = (
   probe: TransportLaws.Probe,
   log: (line: string) => void = () => {}
 ): typeof McpServer.Service =>
   Effect.runSync(
-    Effect.provideServiceEffect(
-      Server.make({ name: "fixture", version: "0.0.0" }),
-      ToolRegistry.ToolRegistry,
-      ToolRegistry.make(toolkit(probe, log))
+    Server.make({ name: "fixture", version: "0.0.0" }).pipe(
+      Effect.provideServiceEffect(ToolRegistry.ToolRegistry, ToolRegistry.make(toolkit(probe, log))),
+      Effect.provideServiceEffect(Scope.Scope, Scope.make())
     )
   )
 

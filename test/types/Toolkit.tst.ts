@@ -1,6 +1,8 @@
+import * as Ask from "causeway-mcp/ask/Ask"
 import * as Protect from "causeway-mcp/middleware/Protect"
 import * as Backoff from "causeway-mcp/policy/Backoff"
 import * as Policy from "causeway-mcp/policy/Policy"
+import type { TaskStore } from "causeway-mcp/task/TaskStore"
 import * as Evidence from "causeway-mcp/tool/Evidence"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as ToolCall from "causeway-mcp/tool/ToolCall"
@@ -34,6 +36,20 @@ describe("Toolkit.make", () => {
     expect(Toolkit.make(reads, writes)).type.toBe<Toolkit.Toolkit<Store | Clockwork>>()
     expect(Toolkit.make(repeats)).type.toBe<Toolkit.Toolkit<never>>()
     expect(Toolkit.merge(Toolkit.make(reads), Toolkit.make(writes))).type.toBe<Toolkit.Toolkit<Store | Clockwork>>()
+  })
+  test("requires a store for tasks once a tool may be one", () => {
+    const long = Tool.make("a_tool", { description: "", success: Schema.String, safety: "readOnly", task: "optional" })
+      .implement(() => Effect.flatMap(Store, (store) => Evidence.computed("a", store)))
+    expect(Toolkit.make(reads, long)).type.toBe<Toolkit.Toolkit<Store | TaskStore>>()
+  })
+  test("requires nothing for questions", () => {
+    const asks = contract("effectful").implement(() =>
+      Effect.flatMap(
+        Ask.form("Sure?", Schema.Struct({ sure: Schema.Boolean })),
+        ({ sure }) => Evidence.computed("a", String(sure))
+      )
+    )
+    expect(Toolkit.make(asks)).type.toBe<Toolkit.Toolkit<never>>()
   })
   test("becomes a layer of exactly these requirements", () => {
     expect(Registry.layer(Toolkit.make(reads, writes))).type.toBe<

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Either from "effect/Either"
 import * as Struct from "effect/Struct"
 import type { Annotations, ContentBlock, ResourceContents } from "../McpSchema.js"
 import * as Params from "../Params.js"
@@ -65,6 +66,17 @@ export const shape: Shape = {
 }
 
 /**
+ * The user could not be asked yet.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const question: NonNullable<Revision["question"]> = (method, params, declared) =>
+  method === "elicitation/create"
+    ? Either.left("This needs to ask the user, which the client's protocol version has no way for.")
+    : Newer.question(method, params, declared)
+
+/**
  * The revision 2025-03-26, whole.
  *
  * @since 0.1.0
@@ -73,6 +85,7 @@ export const shape: Shape = {
 export const revision: Revision = make({
   version,
   shape,
+  question,
   acceptsBatches: true,
   reading: { ...Newer.revision.reading, complete: Params.completeAlone }
 })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Either from "effect/Either"
 import * as Struct from "effect/Struct"
 import type { ContentBlock } from "../McpSchema.js"
 import type { Revision, Shape } from "../Revision.js"
@@ -36,9 +37,27 @@ export const shape: Shape = {
 }
 
 /**
+ * Forms alone, without defaults told apart: a link could not be asked for yet,
+ * nor a sample with tools.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const question: NonNullable<Revision["question"]> = (method, params, declared) => {
+  if (method === "elicitation/create" && params.mode === "url") {
+    return Either.left("This needs the user to open a link, which the client's protocol version has no way to ask for.")
+  }
+  if (method === "sampling/createMessage" && (params.tools !== undefined || params.toolChoice !== undefined)) {
+    return Either.left("This needs a model that calls tools, which the client's protocol version cannot be asked for.")
+  }
+  // It knew no modes: a declaration is an empty object, and forms are all there is.
+  return Either.map(Newer.question(method, params, declared), Struct.omit("mode"))
+}
+
+/**
  * The revision 2025-06-18, whole.
  *
  * @since 0.1.0
  * @category models
  */
-export const revision: Revision = Newer.make({ version, shape, acceptsBatches: false })
+export const revision: Revision = Newer.make({ version, shape, question, acceptsBatches: false })

@@ -6,8 +6,9 @@
  */
 import * as Either from "effect/Either"
 import * as Struct from "effect/Struct"
+import * as ClientCapability from "../ClientCapability.js"
 import { isObject } from "../JsonRpc.js"
-import { Code, invalidRequest, McpError } from "../McpError.js"
+import { Code, McpError } from "../McpError.js"
 import * as Params from "../Params.js"
 import type { Frame, Revision, Shape } from "../Revision.js"
 import { results } from "../Revision.js"
@@ -43,10 +44,27 @@ export const shape: Shape = {
   structured: (json) => json.startsWith("{")
 }
 
-const needsNewer =
-  `This needs more input than the client's protocol version can be asked for; use a client that speaks MCP ${Newer.version}.`
+const wordsFor: { readonly [method: string]: string } = {
+  "elicitation/create": "to ask the user (elicitation)",
+  "sampling/createMessage": "to ask the client's model (sampling)",
+  "roots/list": "the client's roots"
+}
 
-const needsNewerResult = JSON.stringify({ content: [{ type: "text", text: needsNewer }], isError: true })
+/**
+ * Whether a client that declared these capabilities can be asked; if not, a
+ * sentence for its user.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const question: NonNullable<Revision["question"]> = (method, params, declared) => {
+  const missing = ClientCapability.missing(method, params, declared)
+  return missing === undefined ? Either.right(params) : Either.left(
+    `This needs ${
+      wordsFor[method] ?? method
+    }, which the client did not declare when it connected. Use a client with that capability.`
+  )
+}
 
 /** The code these revisions have for a resource that is not there; newer ones retired it. */
 const resourceNotFound = -32002
@@ -59,7 +77,7 @@ const resourceNotFound = -32002
  * @category constructors
  */
 export const make = (
-  own: Pick<Revision, "version" | "shape" | "acceptsBatches"> & Partial<Pick<Revision, "reading">>
+  own: Pick<Revision, "version" | "shape" | "acceptsBatches"> & Partial<Pick<Revision, "reading" | "question">>
 ): Revision => ({
   isStateless: false,
   methods: new Set([
@@ -71,7 +89,10 @@ export const make = (
     "resources/read",
     "prompts/list",
     "prompts/get",
-    "completion/complete"
+    "completion/complete",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe"
   ]),
   reading: {
     callTool: Params.callTool,
@@ -79,6 +100,7 @@ export const make = (
     getPrompt: Params.getPrompt,
     complete: Params.complete
   },
+  question,
   ...own,
   writing: (server) => ({
     ...results(own.shape, frame),
@@ -89,8 +111,6 @@ export const make = (
         serverInfo: own.shape.implementation(server),
         instructions
       }),
-    inputRequired: (method) =>
-      method === "tools/call" ? Either.right(needsNewerResult) : Either.left(invalidRequest(needsNewer)),
     error: (method, error) =>
       method === "resources/read" && error.code === Code.InvalidParams && isObject(error.data) &&
         typeof error.data.uri === "string"

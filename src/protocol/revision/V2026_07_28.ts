@@ -5,10 +5,11 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
-import { isObject } from "../JsonRpc.js"
+import * as ClientCapability from "../ClientCapability.js"
 import type { Json } from "../JsonRpc.js"
 import { missingClientCapability } from "../McpError.js"
 import type { CacheHint, ClientCapabilities, Implementation, InputRequired } from "../McpSchema.js"
+import * as McpTask from "../McpTask.js"
 import { Key } from "../Meta.js"
 import * as Params from "../Params.js"
 import type { Frame, Revision, Shape } from "../Revision.js"
@@ -44,52 +45,18 @@ const cache = (hint: CacheHint): string => {
   return `,"ttlMs":${ttlMs},"cacheScope":"${hint.scope}"`
 }
 
-const frame = (server: Implementation): Frame => {
-  const plain = `,"resultType":"complete","_meta":${JSON.stringify({ [Key.serverInfo]: server })}}`
-  return {
-    end: (meta) =>
-      meta === undefined
-        ? plain
-        : `,"resultType":"complete","_meta":${JSON.stringify({ ...meta, [Key.serverInfo]: server })}}`,
-    cache
-  }
-}
+/** The end of a result of some kind: its last fields and the closing brace. */
+const ending = (resultType: "complete" | "task", server: Implementation, meta?: Json): string =>
+  `,"resultType":"${resultType}","_meta":${JSON.stringify({ ...meta, [Key.serverInfo]: server })}}`
 
-/** What a client must declare before it may be asked this. */
-const needed = (method: string, params: unknown, declared: ClientCapabilities): Json | undefined => {
-  const asked = isObject(params) ? params : {}
-  switch (method) {
-    case "elicitation/create": {
-      const { elicitation } = declared
-      if (asked.mode === "url") {
-        return isObject(elicitation) && Object.hasOwn(elicitation, "url") ? undefined : { elicitation: { url: {} } }
-      }
-      // An empty declaration means forms, and nothing else.
-      return isObject(elicitation) && (Object.hasOwn(elicitation, "form") || !Object.hasOwn(elicitation, "url"))
-        ? undefined
-        : { elicitation: { form: {} } }
-    }
-    case "sampling/createMessage": {
-      const { sampling } = declared
-      if (!isObject(sampling)) return { sampling: {} }
-      if ((asked.tools !== undefined || asked.toolChoice !== undefined) && !Object.hasOwn(sampling, "tools")) {
-        return { sampling: { tools: {} } }
-      }
-      return asked.includeContext !== undefined && asked.includeContext !== "none" &&
-          !Object.hasOwn(sampling, "context")
-        ? { sampling: { context: {} } }
-        : undefined
-    }
-    case "roots/list":
-      return isObject(declared.roots) ? undefined : { roots: {} }
-    default:
-      return undefined
-  }
+const frame = (server: Implementation): Frame => {
+  const plain = ending("complete", server)
+  return { end: (meta) => (meta === undefined ? plain : ending("complete", server, meta)), cache }
 }
 
 const lacking = (asked: InputRequired, declared: ClientCapabilities): Json | undefined => {
   for (const { method, params } of Object.values(asked.inputRequests ?? {})) {
-    const required = needed(method, params, declared)
+    const required = ClientCapability.missing(method, params, declared)
     if (required !== undefined) return required
   }
   return undefined
@@ -130,7 +97,11 @@ export const revision: Revision = {
     "resources/read",
     "prompts/list",
     "prompts/get",
-    "completion/complete"
+    "completion/complete",
+    "subscriptions/listen",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel"
   ]),
   reading: {
     callTool: Params.withInputs(Params.callTool),
@@ -141,13 +112,23 @@ export const revision: Revision = {
   shape,
   writing: (server) => {
     const own = frame(server)
+    const createdEnd = ending("task", server)
+    const written = results(shape, own)
+    const fields = (state: McpTask.State): string => McpTask.fields(state, written.toolResult)
     return {
-      ...results(shape, own),
+      ...written,
       introduction: ({ cache, capabilities, instructions }) => {
         const facts = JSON.stringify({ supportedVersions: [version], capabilities, instructions })
         return `${facts.slice(0, -1)}${own.cache(cache)}${own.end()}`
       },
-      inputRequired: (_method, asked, declared) => {
+      task: {
+        created: (state) => `{${fields(state)}${createdEnd}`,
+        state: (state) => `{${fields(state)}${own.end()}`,
+        fields,
+        heard: `{${own.end().slice(1)}`
+      },
+      listened: (id) => `{${own.end({ [Key.subscriptionId]: id }).slice(1)}`,
+      inputRequired: (asked, declared) => {
         const required = lacking(asked, declared)
         return required === undefined
           ? Either.right(inputRequired(asked, server))

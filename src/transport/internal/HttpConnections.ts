@@ -18,7 +18,9 @@ export interface Pending {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   /** The peer has gone: nothing can be written any more. */
-  readonly onLost: () => void
+  onLost: () => void
+  /** Whether the answer has no end of its own, so that nobody waits for it. */
+  isOpenEnded: boolean
 }
 
 /**
@@ -34,14 +36,21 @@ export interface Connections {
   readonly isAnswering: (socket: Socket) => boolean
   /**
    * Takes no new connection, asks the open ones to close with their next answer,
-   * and resolves when everything is answered or the time is over. An idle
-   * connection is given a moment first: its next request may be on the way.
+   * and resolves when everything is answered that has an end of its own, or the
+   * time is over. An idle connection is given a moment first: its next request
+   * may be on the way.
    */
   readonly drain: (milliseconds: number, isBusy: () => boolean) => Promise<void>
   /** Resolves when every answer has left, or the time is over. */
   readonly flush: (milliseconds: number) => Promise<void>
   /** Ends whatever is left. */
   readonly close: () => void
+}
+
+interface Connection {
+  readonly requests: Set<Pending>
+  /** Whether what is on its way belongs to an answer that nobody waits for. */
+  isLoose: boolean
 }
 
 const quietMillis = 250
@@ -69,35 +78,55 @@ export const until = (isSo: () => boolean, milliseconds: number): Promise<void> 
  * @category constructors
  */
 export const make = (server: Server): Connections => {
-  const pending = new Map<Socket, Set<Pending>>()
+  const open = new Map<Socket, Connection>()
   let isDraining = false
   let lastAnswer = 0
 
   server.on("connection", (socket) => {
-    pending.set(socket, new Set())
+    const connection: Connection = { requests: new Set(), isLoose: false }
+    open.set(socket, connection)
     socket.on("close", () => {
-      const lost = pending.get(socket)
-      pending.delete(socket)
-      for (const request of lost ?? []) request.onLost()
+      open.delete(socket)
+      for (const request of connection.requests) request.onLost()
     })
   })
 
   const isFlushed = (): boolean => {
-    for (const [socket, requests] of pending) if (requests.size > 0 || socket.writableLength > 0) return false
+    for (const [socket, { requests }] of open) if (requests.size > 0 || socket.writableLength > 0) return false
+    return true
+  }
+
+  /** Whether everything has left that somebody waits for. */
+  const isAnswered = (): boolean => {
+    for (const [socket, connection] of open) {
+      let { isLoose } = connection
+      for (const request of connection.requests) {
+        if (!request.isOpenEnded) return false
+        isLoose = true
+      }
+      if (!isLoose && socket.writableLength > 0) return false
+    }
     return true
   }
 
   return {
     add: (socket, request) => {
-      pending.get(socket)?.add(request)
+      const connection = open.get(socket)
+      if (connection === undefined) return
+      connection.requests.add(request)
+      connection.isLoose = false
     },
     remove: (socket, request) => {
-      pending.get(socket)?.delete(request)
+      const connection = open.get(socket)
+      if (connection !== undefined) {
+        connection.requests.delete(request)
+        if (request.isOpenEnded) connection.isLoose = true
+      }
       if (isDraining) lastAnswer = performance.now()
     },
     isDraining: () => isDraining,
     isAnswering: (socket) => {
-      for (const { request } of pending.get(socket) ?? []) if (request.complete) return true
+      for (const { request } of open.get(socket)?.requests ?? []) if (request.complete) return true
       return false
     },
     drain: (milliseconds, isBusy) => {
@@ -105,11 +134,11 @@ export const make = (server: Server): Connections => {
       lastAnswer = performance.now()
       // `http.Server.close` would also cut idle connections, and with them a request that is on its way.
       NetServer.prototype.close.call(server)
-      for (const requests of pending.values()) {
+      for (const { requests } of open.values()) {
         for (const { response } of requests) if (!response.headersSent) response.shouldKeepAlive = false
       }
       return until(
-        () => isFlushed() && !isBusy() && (pending.size === 0 || performance.now() - lastAnswer >= quietMillis),
+        () => isAnswered() && !isBusy() && (open.size === 0 || performance.now() - lastAnswer >= quietMillis),
         milliseconds
       )
     },

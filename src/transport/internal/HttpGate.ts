@@ -4,19 +4,47 @@
  *
  * @since 0.1.0
  */
-import type { IncomingMessage } from "node:http"
+import * as Option from "effect/Option"
+import * as HeaderValue from "../../protocol/HeaderValue.js"
 import * as JsonRpc from "../../protocol/JsonRpc.js"
 import * as McpError from "../../protocol/McpError.js"
+import * as Revisions from "../../protocol/Revisions.js"
+
+/**
+ * What is looked at of a request: Node's requests and the platform's both have it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Request {
+  readonly method?: string | undefined
+  readonly headers: {
+    readonly [name: string]: string | ReadonlyArray<string> | undefined
+    readonly accept?: string | undefined
+    readonly "access-control-request-headers"?: string | undefined
+    readonly "content-encoding"?: string | undefined
+    readonly "content-length"?: string | undefined
+    readonly "content-type"?: string | undefined
+    readonly host?: string | undefined
+    readonly origin?: string | undefined
+    readonly "transfer-encoding"?: string | undefined
+  }
+  /** Names and values in turn, as they came, where they are known. */
+  readonly rawHeaders?: ReadonlyArray<string> | undefined
+  readonly httpVersion?: string | undefined
+}
 
 /**
  * An answer given before, or instead of, the protocol's own. `headers` are
- * names and values in turn.
+ * names and values in turn; `reason` is for the log and holds nothing of the
+ * request.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Rejection {
   readonly status: number
+  readonly reason: string
   readonly body: string
   readonly headers: ReadonlyArray<string>
 }
@@ -27,9 +55,19 @@ export interface Rejection {
  */
 export const reject = (status: number, message: string, headers: ReadonlyArray<string> = []): Rejection => ({
   status,
+  reason: message,
   body: JsonRpc.error(undefined, McpError.invalidRequest(message)),
   headers
 })
+
+/**
+ * The same rejection with more headers.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withHeaders = (rejection: Rejection, headers: ReadonlyArray<string>): Rejection =>
+  headers.length === 0 ? rejection : { ...rejection, headers: [...rejection.headers, ...headers] }
 
 /**
  * What a client can take, by its `Accept` header: one JSON text, a stream of
@@ -46,9 +84,9 @@ export type Accepted = "json" | "stream" | "either" | "neither"
  */
 export interface Gate {
   /** Refuses a request whose `Host` is missing, doubled, malformed or not ours. */
-  readonly host: (request: IncomingMessage) => Rejection | undefined
+  readonly host: (request: Request) => Rejection | undefined
   /** Refuses a request of a web page that is not allowed to ask. */
-  readonly origin: (request: IncomingMessage) => Rejection | undefined
+  readonly origin: (request: Request) => Rejection | undefined
 }
 
 const loopback: ReadonlyArray<string> = ["localhost", "127.0.0.1", "[::1]"]
@@ -113,7 +151,9 @@ export const make = (options: {
       if (host === undefined || host === "") {
         return request.httpVersion === "1.0" ? undefined : reject(400, "The Host header is missing")
       }
-      if (countHosts(request.rawHeaders) > 1) return reject(400, "There is more than one Host header")
+      if (request.rawHeaders !== undefined && countHosts(request.rawHeaders) > 1) {
+        return reject(400, "There is more than one Host header")
+      }
       if (host === lastAllowed) return undefined
       if (!isAllowed(host)) return reject(403, "The Host header names a host that this server does not serve")
       lastAllowed = host
@@ -130,53 +170,6 @@ export const make = (options: {
   }
 }
 
-const requestHeaders =
-  "content-type, accept, authorization, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
-const parameterHeader = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/
-
-/** The `Mcp-Param-*` headers of a tool are its own: they are allowed by the names the page asks for. */
-const allowHeaders = (requested: string | undefined): string =>
-  [
-    requestHeaders,
-    ...(requested ?? "").toLowerCase().split(",").map((name) => name.trim()).filter((name) =>
-      parameterHeader.test(name)
-    )
-  ].join(", ")
-
-/**
- * What a web page that may ask has to be told with every answer.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const corsHeaders = (origin: string | undefined): ReadonlyArray<string> =>
-  origin === undefined ? [] : [
-    "access-control-allow-origin",
-    origin,
-    "access-control-expose-headers",
-    "mcp-session-id, www-authenticate",
-    "vary",
-    "origin"
-  ]
-
-/**
- * The headers of the answer to a page that asks whether it may ask; `undefined`
- * when the request is no such question.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const preflight = (request: IncomingMessage): ReadonlyArray<string> | undefined =>
-  request.method !== "OPTIONS" || request.headers.origin === undefined ? undefined : [
-    ...corsHeaders(request.headers.origin),
-    "access-control-allow-methods",
-    "POST",
-    "access-control-allow-headers",
-    allowHeaders(request.headers["access-control-request-headers"]),
-    "access-control-max-age",
-    "600"
-  ]
-
 const isJson = (contentType: string | undefined): boolean => {
   if (contentType === "application/json") return true
   if (contentType === undefined) return false
@@ -187,6 +180,34 @@ const isJson = (contentType: string | undefined): boolean => {
   })
 }
 
+const notPost = reject(405, "Messages are sent by POST", ["allow", "POST"])
+
+const single = (value: string | ReadonlyArray<string> | undefined): string =>
+  value === undefined || typeof value === "string" ? value ?? "" : value.join(", ")
+
+/**
+ * The session whose stream a request wants opened, or why there is none for it:
+ * only clients of a handshake revision that have a session may ask, by GET.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const session = (request: Request): string | Rejection => {
+  const { headers, method } = request
+  const id = single(headers["mcp-session-id"])
+  const accept = accepted(headers.accept)
+  if (method !== "GET" || id === "" || accept === "json" || accept === "neither") return notPost
+  const version = single(headers["mcp-protocol-version"])
+  if (version !== "" && Option.isNone(Revisions.settled(HeaderValue.trim(version)))) {
+    return Option.isSome(Revisions.claimed(HeaderValue.trim(version)))
+      ? notPost
+      : reject(400, "The header MCP-Protocol-Version names no revision that has such streams")
+  }
+  return (headers["content-length"] ?? "0") === "0" && headers["transfer-encoding"] === undefined
+    ? id
+    : reject(400, "A request for a stream has no body")
+}
+
 /**
  * Refuses what cannot be a message: another verb, another media type, an
  * encoded or over-long body.
@@ -194,9 +215,9 @@ const isJson = (contentType: string | undefined): boolean => {
  * @since 0.1.0
  * @category guards
  */
-export const message = (request: IncomingMessage, maxBodyBytes: number): Rejection | undefined => {
+export const message = (request: Request, maxBodyBytes: number): Rejection | undefined => {
   const { headers, method } = request
-  if (method !== "POST") return reject(405, "Messages are sent by POST", ["allow", "POST"])
+  if (method !== "POST") return notPost
   if (!isJson(headers["content-type"])) return reject(415, "The content type must be application/json in UTF-8")
   const encoding = headers["content-encoding"]
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
@@ -205,6 +226,46 @@ export const message = (request: IncomingMessage, maxBodyBytes: number): Rejecti
   const length = headers["content-length"]
   return length !== undefined && Number(length) > maxBodyBytes ? tooLarge(maxBodyBytes) : undefined
 }
+
+/**
+ * Whether a body that is not read can be left to the server to skip.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isSmall = ({ headers }: Request, maxBodyBytes: number): boolean => {
+  const length = headers["content-length"]
+  return length === undefined ? headers["transfer-encoding"] === undefined : Number(length) <= maxBodyBytes
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const notFound: Rejection = {
+  status: 404,
+  reason: "Nothing is served on that path",
+  body: `{"error":"not found"}`,
+  headers: []
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const closed: Rejection = {
+  ...reject(503, "The server is shutting down"),
+  body: JsonRpc.error(
+    undefined,
+    new McpError.McpError({ code: McpError.Code.InternalError, message: "The server is shutting down" })
+  )
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const notAcceptable: Rejection = reject(406, "The client takes neither JSON nor an event stream")
 
 /**
  * @since 0.1.0

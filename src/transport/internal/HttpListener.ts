@@ -21,6 +21,7 @@ export interface Limits {
   readonly requestTimeout: number
   readonly idleTimeout: number
   readonly maxConnections: number | undefined
+  readonly maxHeaderBytes: number
 }
 
 /**
@@ -35,6 +36,7 @@ export const create = (limits: Limits): Http.Server => {
     requestTimeout: limits.requestTimeout,
     keepAliveTimeout: limits.idleTimeout,
     connectionsCheckingInterval: 1000,
+    maxHeaderSize: limits.maxHeaderBytes,
     // Node's own answer has no body; ours has one.
     requireHostHeader: false
   })
@@ -51,13 +53,15 @@ const statuses: { readonly [code: string]: readonly [number, string] } = {
 /**
  * Answers bytes that are no HTTP request with a JSON error, and closes. When
  * `isAnswering` tells that an earlier request on that connection is owed an
- * answer, the client would take this one for it: then it only closes.
+ * answer, the client would take this one for it: then it only closes. `note` is
+ * told of each refusal.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const onClientError =
-  (isAnswering: (socket: Duplex) => boolean) => (error: NodeJS.ErrnoException, socket: Duplex): void => {
+  (isAnswering: (socket: Duplex) => boolean, note: (status: number, reason: string, socket: Duplex) => void) =>
+  (error: NodeJS.ErrnoException, socket: Duplex): void => {
     if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) {
       socket.destroy()
       return
@@ -65,6 +69,7 @@ export const onClientError =
     const known = error.code !== undefined && Object.hasOwn(statuses, error.code) ? statuses[error.code] : undefined
     const [status, message] = known ?? [400, "The request is not valid HTTP"]
     const { body } = Gate.reject(status, message)
+    note(status, message, socket)
     socket.end(
       `HTTP/1.1 ${status} ${Http.STATUS_CODES[status]}\r\n` +
         `content-type: application/json\r\ncontent-length: ${

@@ -1,0 +1,200 @@
+/**
+ * The sessions of older clients over HTTP. A session's id says all that was
+ * settled, sealed; what is remembered here beside it (a log level,
+ * subscriptions, the streams that are open) is bounded and can be lost.
+ *
+ * @since 0.1.0
+ */
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
+import type { PendingAsks } from "../ask/PendingAsks.js"
+import type { Principal } from "../auth/Principal.js"
+import type { Sealer } from "../auth/Sealer.js"
+import type { Changes, Event } from "../change/Changes.js"
+import type { Arrival, Dispatcher, Exchange, Handshake, Headers, Reply, Standing } from "../protocol/Dispatcher.js"
+import type { Level } from "../protocol/Logging.js"
+import type { RequestId } from "../protocol/McpSchema.js"
+import * as Outgoing from "./Outgoing.js"
+import * as SessionId from "./SessionId.js"
+
+/**
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options {
+  readonly dispatcher: Dispatcher<Principal>
+  readonly sealer: Sealer
+  readonly pendingAsks: Context.Tag.Service<PendingAsks>
+  readonly changes: Context.Tag.Service<Changes> | undefined
+  readonly clock: Clock.Clock
+  /** What calls run on. */
+  readonly runtime: Runtime.Runtime<never>
+  /** How long a client may take to answer a question. */
+  readonly askTimeout: Duration.Duration
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sessions {
+  /** The id of a session in which this was settled. */
+  readonly open: (handshake: Handshake, caller: Principal) => string
+  /** A message of a session; of an unknown one when the id is not the caller's. */
+  readonly post: (session: string, message: unknown, headers: Headers, arrival: Arrival<Principal>) => Exchange
+  /** See `McpServer.openStream`. */
+  readonly listen: (session: string, caller: Principal, send: (json: string) => boolean) => (() => void) | undefined
+}
+
+/** What is remembered of a session here. */
+interface Known {
+  readonly handshake: Handshake
+  readonly caller: Principal
+  /** When the id was last looked into, by the clock. */
+  readonly checkedAt: number
+  logLevel: Level | undefined
+  readonly uris: Set<string>
+}
+
+const mostSessions = 10_000
+const mostUris = 1000
+/** How long an id that was looked into is believed. */
+const believedMillis = 60_000
+
+const isSame = (left: Principal, right: Principal): boolean => left.id === right.id && left.tenant === right.tenant
+
+const cancelled: Exit.Exit<Reply> = Exit.succeed({ status: 202, body: undefined })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Sessions => {
+  const { askTimeout, changes, clock, dispatcher, pendingAsks, sealer } = options
+  const fork = Runtime.runFork(options.runtime)
+  /** The one that was used longest ago stands first. */
+  const sessions = new Map<string, Known>()
+  /** How to end the requests of sessions that are being answered. */
+  const inFlight = new Map<string, () => void>()
+
+  const known = (session: string, caller: Principal): Known | undefined => {
+    const now = clock.unsafeCurrentTimeMillis()
+    const found = sessions.get(session)
+    if (found !== undefined && isSame(found.caller, caller) && now - found.checkedAt < believedMillis) {
+      sessions.delete(session)
+      sessions.set(session, found)
+      return found
+    }
+    const handshake = SessionId.open(sealer, session, caller, now)
+    if (handshake === undefined) return undefined
+    const entry: Known = {
+      handshake,
+      caller,
+      checkedAt: now,
+      logLevel: found?.logLevel,
+      uris: found?.uris ?? new Set()
+    }
+    sessions.delete(session)
+    sessions.set(session, entry)
+    const [oldest] = sessions.keys()
+    if (sessions.size > mostSessions && oldest !== undefined) sessions.delete(oldest)
+    return entry
+  }
+
+  const standing = (session: string, { handshake, logLevel }: Known, arrival: Arrival<Principal>): Standing => ({
+    ...handshake,
+    logLevel,
+    ask: arrival.canStream
+      ? Outgoing.ask({ pendingAsks, owner: session, send: arrival.notify, timeout: askTimeout })
+      : undefined
+  })
+
+  /** What the message tells, done; answers are handed in before the message is acknowledged. */
+  const heed = (session: string, entry: Known, exchange: Exchange): Exchange => {
+    const answers: Array<Effect.Effect<void, { readonly message: string }>> = []
+    for (const tell of exchange.tells) {
+      switch (tell._tag) {
+        case "Cancel":
+          inFlight.get(Outgoing.keyOf(session, tell.id))?.()
+          break
+        case "Response":
+          answers.push(Outgoing.answer(pendingAsks, session, tell.response))
+          break
+        case "LogLevel":
+          entry.logLevel = tell.level
+          break
+        case "Subscribe":
+          if (entry.uris.size < mostUris) entry.uris.add(tell.uri)
+          break
+        case "Unsubscribe":
+          entry.uris.delete(tell.uri)
+          break
+      }
+    }
+    return answers.length === 0 ? exchange : {
+      ...exchange,
+      reply: Effect.matchEffect(Effect.all(answers, { discard: true }), {
+        onFailure: ({ message }) =>
+          Effect.succeed<Reply>({ status: 503, body: `{"error":${JSON.stringify(message)}}` }),
+        onSuccess: () => exchange.reply
+      })
+    }
+  }
+
+  /** Older clients cancel by a message: the reply then is none. */
+  const cancellable = (session: string, id: RequestId, exchange: Exchange): Exchange => {
+    const key = Outgoing.keyOf(session, id)
+    // Not a race: that would cost more than most calls.
+    const reply = Effect.async<Reply>((resume) => {
+      const fiber = fork(exchange.reply)
+      const end = (): void => {
+        fiber.unsafeInterruptAsFork(FiberId.none)
+        resume(cancelled)
+      }
+      inFlight.set(key, end)
+      fiber.addObserver((exit) => {
+        if (inFlight.get(key) === end) inFlight.delete(key)
+        resume(exit)
+      })
+      return Fiber.interrupt(fiber)
+    })
+    return { ...exchange, reply }
+  }
+
+  return {
+    open: (handshake, caller) => SessionId.seal(sealer, handshake, caller, clock.unsafeCurrentTimeMillis()),
+    post: (session, message, headers, arrival) => {
+      const entry = known(session, arrival.caller)
+      if (entry === undefined) return dispatcher.post(message, headers, arrival, null)
+      const exchange = dispatcher.post(message, headers, arrival, standing(session, entry, arrival))
+      if (exchange.tells.length > 0) return heed(session, entry, exchange)
+      // A stateless request that happens to name a session is not of it.
+      return exchange.id === undefined || exchange.cancelledByDisconnect || Exit.isExit(exchange.reply)
+        ? exchange
+        : cancellable(session, exchange.id, exchange)
+    },
+    listen: (session, caller, send) => {
+      const entry = known(session, caller)
+      if (entry === undefined) return undefined
+      if (changes === undefined) return () => {}
+      let isOpen = true
+      const stop = changes.listen((event: Event) => {
+        if (!isOpen || event._tag === "TaskChanged") return
+        if (event._tag === "ResourceUpdated" && !(sessions.get(session) ?? entry).uris.has(event.uri)) return
+        const text = dispatcher.announcement(event, entry.handshake.version)
+        if (text !== undefined && !send(text)) close()
+      })
+      const close = (): void => {
+        isOpen = false
+        stop()
+      }
+      return close
+    }
+  }
+}

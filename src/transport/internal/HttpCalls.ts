@@ -1,0 +1,175 @@
+/**
+ * Answers messages that came by POST, whatever server carries them: with one
+ * JSON text, or a stream of events as soon as there is more to say.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import type { Headers, Reply } from "../../protocol/Dispatcher.js"
+import type * as JsonBounds from "../../protocol/JsonBounds.js"
+import * as JsonRpc from "../../protocol/JsonRpc.js"
+import type { RequestId } from "../../protocol/McpSchema.js"
+import type { Posted } from "../../server/McpServer.js"
+import * as HttpBody from "./HttpBody.js"
+import type { Accepted } from "./HttpGate.js"
+import * as HttpOutput from "./HttpOutput.js"
+import * as HttpRefusals from "./HttpRefusals.js"
+import * as HttpStreams from "./HttpStreams.js"
+
+/**
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options<in T> extends HttpStreams.Options<T> {
+  readonly bounds: JsonBounds.Bounds
+  /** The most calls that have begun and not ended, subscriptions apart. */
+  readonly maxInFlight: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Calls<in T> {
+  readonly streams: HttpStreams.Streams<T>
+  /** Answers a message; `text` is `undefined` when the body was not UTF-8, `cors` goes with every answer. */
+  readonly answer: (
+    target: T,
+    text: string | undefined,
+    headers: Headers,
+    accepted: Accepted,
+    cors: ReadonlyArray<string>
+  ) => void
+  /** Whether a call has not ended, subscriptions apart, whether or not anyone still waits for it. */
+  readonly isBusy: () => boolean
+  /** Interrupts every call and every subscription. */
+  readonly interrupt: () => void
+}
+
+const idOf = (message: unknown): RequestId | undefined =>
+  JsonRpc.isObject(message) && JsonRpc.isId(message.id) ? message.id : undefined
+
+/** Whether a message begins a call. An answer does not, and must pass when the server is busy: a call waits for it. */
+const isCall = (message: unknown): boolean =>
+  Array.isArray(message)
+    ? message.some(isCall)
+    : JsonRpc.isObject(message) && typeof message.method === "string" && message.id !== undefined &&
+      message.method !== "subscriptions/listen"
+
+const retry: ReadonlyArray<string> = ["retry-after", "1"]
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <T>(options: Options<T>): Calls<T> => {
+  const { bounds, caller, maxInFlight, output, refusals, server } = options
+  const streams = HttpStreams.make(options)
+  const running = new Set<Fiber.RuntimeFiber<Reply>>()
+  const listening = new Set<Fiber.RuntimeFiber<Reply>>()
+  let inFlight = 0
+
+  const refuse = (target: T, reply: Reply, reason: string, headers: ReadonlyArray<string>): void => {
+    refusals.note(reply.status, reason, output.peer(target))
+    output.reply(target, reply.status, reply.body, headers)
+  }
+
+  const answer: Calls<T>["answer"] = (target, text, headers, accepted, cors) => {
+    const parsed = HttpBody.parse(text, bounds, server.unparsable)
+    if ("status" in parsed) {
+      const { refusal } = parsed
+      const reason = refusal === undefined ? "the body is not JSON" : HttpRefusals.reasonOf(refusal)
+      return refuse(target, parsed, reason, cors)
+    }
+    const { message } = parsed
+    if (inFlight >= maxInFlight && isCall(message)) {
+      const reply = HttpOutput.failure(503, idOf(message), "The server is busy")
+      return refuse(target, reply, "too many calls are in flight", [...cors, ...retry])
+    }
+
+    let isOver = false
+    let isStreaming = false
+    let session: string | undefined = undefined
+    let fiber: Fiber.RuntimeFiber<Reply> | undefined = undefined
+
+    const headersOut = (): ReadonlyArray<string> => session === undefined ? cors : [...cors, "mcp-session-id", session]
+    const begin = (): void => {
+      isStreaming = true
+      streams.begin(target, headersOut())
+    }
+    const notify = (json: string): boolean => {
+      if (isOver || accepted === "json") return false
+      if (!isStreaming) begin()
+      if (output.isBehind(target)) return false
+      output.write(target, HttpOutput.frame(json))
+      return true
+    }
+    const finish = (reply: Reply): void => {
+      if (isOver) return
+      isOver = true
+      if (fiber !== undefined) output.settle(target)
+      const { body, refusal, status } = reply
+      if (refusal !== undefined) refusals.note(status, HttpRefusals.reasonOf(refusal), output.peer(target))
+      if (!isStreaming && accepted === "stream" && status === 200 && body !== undefined) begin()
+      if (!isStreaming) return output.reply(target, status, body, headersOut())
+      streams.forget(target)
+      output.end(target, body === undefined ? undefined : HttpOutput.frame(body))
+    }
+
+    let posted: Posted
+    try {
+      posted = server.post(message, headers, { caller: caller(headers), notify, canStream: accepted !== "json" })
+    } catch (defect) {
+      // Outside of a fiber nobody else would report it, and it would end the process.
+      options.run(Effect.logError("A request hit a defect", defect))
+      return finish(HttpOutput.unanswered(undefined, false))
+    }
+    session = posted.session
+    const { end, id, reply } = posted
+    if (end !== undefined) {
+      const excess = streams.full()
+      if (excess !== undefined) {
+        isOver = true
+        return refuse(target, HttpOutput.failure(503, id, excess), excess, cors)
+      }
+    }
+
+    const conclude = (exit: Exit.Exit<Reply>): void =>
+      finish(Exit.isSuccess(exit) ? exit.value : HttpOutput.unanswered(id, streams.isStopping()))
+    // `isExit` forgets the types of the effect it narrows.
+    if (Exit.isExit(reply)) return conclude(reply as Exit.Exit<Reply>)
+    const started = output.run(target, reply)
+    const exit = started.unsafePoll()
+    if (exit !== null) return conclude(exit)
+
+    fiber = started
+    const group = end === undefined ? running : listening
+    const size = end !== undefined ? 0 : Array.isArray(message) ? message.length : 1
+    group.add(started)
+    inFlight += size
+    started.addObserver((exit) => {
+      group.delete(started)
+      inFlight -= size
+      if (end !== undefined) streams.drop(end)
+      conclude(exit)
+    })
+    if (end !== undefined) streams.hold(end)
+    output.wait(target, () => {
+      isOver = true
+      streams.forget(target)
+      if (posted.cancelledByDisconnect || end !== undefined) started.unsafeInterruptAsFork(FiberId.none)
+    }, end !== undefined)
+  }
+
+  return {
+    streams,
+    answer,
+    isBusy: () => running.size > 0,
+    interrupt: () => {
+      for (const fiber of [...running, ...listening]) fiber.unsafeInterruptAsFork(FiberId.none)
+    }
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Answers MCP requests as an `@effect/platform` application, on whatever server
+ * runs it.
+ *
+ * @since 0.1.0
+ */
+import type * as HttpApp from "@effect/platform/HttpApp"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { IncomingMessage } from "node:http"
+import type { Principal } from "../../auth/Principal.js"
+import type { Headers } from "../../protocol/Dispatcher.js"
+import { McpServer } from "../../server/McpServer.js"
+import * as HttpBody from "./HttpBody.js"
+import * as HttpCalls from "./HttpCalls.js"
+import { until } from "./HttpConnections.js"
+import * as Cors from "./HttpCors.js"
+import * as Gate from "./HttpGate.js"
+import * as HttpRefusals from "./HttpRefusals.js"
+import * as HttpSettings from "./HttpSettings.js"
+import * as HttpStreams from "./HttpStreams.js"
+import * as HttpVisit from "./HttpVisit.js"
+
+/**
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options extends HttpSettings.Rules {
+  readonly caller: (headers: Headers) => Principal
+}
+
+type Response = HttpServerResponse.HttpServerResponse
+
+const interruptMillis = 1000
+
+type Body = { readonly text: string | undefined } | { readonly isTooLong: true }
+
+const tooLong: Body = { isTooLong: true }
+
+/** The text of a body that somebody has read before, as the platform remembers it. */
+const remembered = (request: HttpServerRequest, source: IncomingMessage): Effect.Effect<string, unknown> =>
+  source.readableEnded
+    // It is there at once, or never: other ways to read a body leave nothing for a second reader.
+    ? Effect.timeoutFailCause(request.text, {
+      duration: "1 second",
+      onTimeout: () => Cause.die(new Error("the body of an MCP request was read before, and not as text or JSON"))
+    })
+    : request.text
+
+/** From the bytes where that is possible: a text no longer tells whether they were UTF-8. */
+const bodyOf = (request: HttpServerRequest, maxBytes: number): Effect.Effect<Body> => {
+  const { source } = request
+  if (source instanceof IncomingMessage) {
+    return source.readableDidRead
+      ? Effect.match(remembered(request, source), {
+        onFailure: () => ({ text: undefined }),
+        onSuccess: (text) => (Buffer.byteLength(text) > maxBytes ? tooLong : { text })
+      })
+      : Effect.async<Body>((resume) =>
+        Effect.sync(HttpBody.read(
+          source,
+          maxBytes,
+          (body) => resume(Effect.succeed({ text: HttpBody.decode(body) })),
+          () => resume(Effect.succeed(tooLong))
+        ))
+      )
+  }
+  return Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    const take = (chunk: Uint8Array): Effect.Effect<boolean> =>
+      Effect.sync(() => {
+        size += chunk.length
+        if (size <= maxBytes) chunks.push(chunk)
+        return size <= maxBytes
+      })
+    return Effect.match(Stream.runForEachWhile(request.stream, take), {
+      onFailure: () => ({ text: undefined }),
+      onSuccess: () => (size > maxBytes ? tooLong : { text: HttpBody.decode(Buffer.concat(chunks)) })
+    })
+  })
+}
+
+/** A request that came as a web `Request` may name its host in its address alone. */
+const hostOf = (request: HttpServerRequest): string | undefined =>
+  request.headers["host"] ?? (URL.canParse(request.originalUrl) ? new URL(request.originalUrl).host : undefined)
+
+const asked = (request: HttpServerRequest): Gate.Request => ({
+  method: request.method,
+  headers: { ...request.headers, host: hostOf(request) },
+  ...(request.source instanceof IncomingMessage
+    ? { rawHeaders: request.source.rawHeaders, httpVersion: request.source.httpVersion }
+    : {})
+})
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<HttpApp.Default<never, Scope.Scope>, never, McpServer | Scope.Scope> =>
+  Effect.gen(function*() {
+    const server = yield* McpServer
+    const fork = Runtime.runFork(yield* Effect.runtime<never>())
+    const limits = HttpSettings.limits(options)
+    const { maxBodyBytes } = limits
+    const gate = Gate.make({
+      boundHost: "localhost",
+      allowedHosts: options.allowedHosts,
+      allowedOrigins: options.allowedOrigins
+    })
+    const refusals = HttpRefusals.make(fork)
+    const calls = HttpCalls.make({
+      ...limits,
+      server,
+      output: HttpVisit.output,
+      refusals,
+      run: fork,
+      caller: options.caller
+    })
+    let isClosed = false
+
+    const refuse = (request: HttpServerRequest, rejection: Gate.Rejection): Response => {
+      refusals.note(rejection.status, rejection.reason, Option.getOrUndefined(request.remoteAddress))
+      const { source } = request
+      return source instanceof IncomingMessage && !source.complete && !Gate.isSmall(request, maxBodyBytes)
+        ? HttpVisit.respondUnread(source, rejection)
+        : HttpVisit.respond(rejection.status, rejection.body, rejection.headers)
+    }
+
+    const serve = (request: HttpServerRequest): Effect.Effect<Response, never, Scope.Scope> => {
+      const headersOf: Headers = (name) => request.headers[name]
+      const question = asked(request)
+      const stranger = gate.host(question) ?? gate.origin(question)
+      if (stranger !== undefined) return Effect.succeed(refuse(request, stranger))
+      const allowed = Cors.preflight(question)
+      if (allowed !== undefined) {
+        return Effect.succeed(HttpServerResponse.empty({ headers: HttpVisit.recordOf(allowed) }))
+      }
+      const cors = Cors.headers(question.headers.origin)
+      const reject = (rejection: Gate.Rejection): Effect.Effect<Response> =>
+        Effect.succeed(refuse(request, Gate.withHeaders(rejection, cors)))
+      if (isClosed) return reject(Gate.closed)
+      if (question.method !== "POST") {
+        const session = Gate.session(question)
+        return typeof session === "string"
+          ? HttpVisit.make(request, (target) => calls.streams.open(target, session, headersOf, cors))
+          : reject(session)
+      }
+      const rejection = Gate.message(question, maxBodyBytes)
+      if (rejection !== undefined) return reject(rejection)
+      const accepted = Gate.accepted(question.headers.accept)
+      if (accepted === "neither") return reject(Gate.notAcceptable)
+      return Effect.flatMap(Effect.interruptible(bodyOf(request, maxBodyBytes)), (body) =>
+        "isTooLong" in body
+          ? reject(Gate.tooLarge(maxBodyBytes))
+          : HttpVisit.make(request, (target) => calls.answer(target, body.text, headersOf, accepted, cors)))
+    }
+
+    yield* Effect.acquireRelease(
+      Effect.sync(() => setInterval(calls.streams.keepAlive, limits.keepAliveMillis / HttpStreams.parts)),
+      (timer) => Effect.sync(() => clearInterval(timer))
+    )
+    yield* Effect.addFinalizer(() =>
+      Effect.promise(async () => {
+        calls.streams.stop()
+        await until(() => !calls.isBusy(), limits.drainMillis)
+        isClosed = true
+        calls.interrupt()
+        await until(() => !calls.isBusy(), interruptMillis)
+        refusals.close()
+      })
+    )
+    return Effect.flatMap(HttpServerRequest, serve)
+  })

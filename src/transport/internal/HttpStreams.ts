@@ -1,0 +1,175 @@
+/**
+ * Keeps the open event streams of one server: those that belong to a call, and
+ * those that have no end of their own and are ended when the server stops.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Principal } from "../../auth/Principal.js"
+import type { Headers, Reply } from "../../protocol/Dispatcher.js"
+import * as JsonRpc from "../../protocol/JsonRpc.js"
+import { invalidRequest } from "../../protocol/McpError.js"
+import type { McpServer } from "../../server/McpServer.js"
+import * as HttpOutput from "./HttpOutput.js"
+import type { Refusals } from "./HttpRefusals.js"
+
+/**
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options<in T> {
+  readonly server: typeof McpServer.Service
+  readonly output: HttpOutput.Output<T>
+  readonly refusals: Refusals
+  /** Runs what tells the log. */
+  readonly run: (effect: Effect.Effect<void>) => unknown
+  readonly caller: (headers: Headers) => Principal
+  /** The most streams without an end of their own, by GET and by subscription together. */
+  readonly maxStreams: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Streams<in T> {
+  /** Answers a GET with what its session was not asked for, until one side ends it. */
+  readonly open: (target: T, session: string, headers: Headers, cors: ReadonlyArray<string>) => void
+  /** Begins a stream of events. */
+  readonly begin: (target: T, headers: ReadonlyArray<string>) => void
+  /** The stream was ended, or its reader has gone. */
+  readonly forget: (target: T) => void
+  /** Why one more stream without an end of its own is not opened. */
+  readonly full: () => string | undefined
+  /** Remembers what ends such a stream until `drop`; ends it at once when the server stops. */
+  readonly hold: (end: () => void) => void
+  readonly drop: (end: () => void) => void
+  readonly isStopping: () => boolean
+  /** Ends every stream that has no end of its own, and from now on each new one. */
+  readonly stop: () => void
+  /** Sends a comment down a part of the open streams, so that nothing between takes them for dead: `parts` times for all. */
+  readonly keepAlive: () => void
+}
+
+/**
+ * In how many parts the open streams get their comments: thousands at once would
+ * hold up everybody else.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const parts = 16
+
+const unknownSession: Reply = {
+  status: 404,
+  body: JsonRpc.error(undefined, invalidRequest("There is no such session"))
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <T>({ caller, maxStreams, output, refusals, run, server }: Options<T>): Streams<T> => {
+  const opened = new Set<T>()
+  const endings = new Set<() => void>()
+  let isStopping = false
+  let turn = opened.values()
+  let part = 0
+
+  const begin: Streams<T>["begin"] = (target, headers) => {
+    output.open(target, headers)
+    opened.add(target)
+  }
+  const full = (): string | undefined => endings.size < maxStreams ? undefined : "Too many streams are open"
+  const hold = (end: () => void): void => {
+    endings.add(end)
+    if (isStopping) end()
+  }
+
+  const open: Streams<T>["open"] = (target, session, headers, cors) => {
+    const refuse = ({ body, status }: Reply, reason: string): void => {
+      refusals.note(status, reason, output.peer(target))
+      output.reply(target, status, body, cors)
+    }
+    const excess = full()
+    if (excess !== undefined) return refuse(HttpOutput.failure(503, undefined, excess), excess)
+
+    const stream: { isOver: boolean; isBegun: boolean; release: (() => void) | undefined } = {
+      isOver: false,
+      isBegun: false,
+      release: undefined
+    }
+    const beginOnce = (): void => {
+      if (stream.isBegun) return
+      stream.isBegun = true
+      begin(target, cors)
+    }
+    const leave = (): void => {
+      if (stream.isOver) return
+      stream.isOver = true
+      opened.delete(target)
+      endings.delete(finish)
+      stream.release?.()
+    }
+    const finish = (): void => {
+      if (stream.isOver) return
+      leave()
+      output.settle(target)
+      output.end(target, undefined)
+    }
+    const send = (json: string): boolean => {
+      if (stream.isOver) return false
+      beginOnce()
+      if (output.isBehind(target)) {
+        finish()
+        return false
+      }
+      output.write(target, HttpOutput.frame(json))
+      return true
+    }
+
+    try {
+      stream.release = server.openStream(session, caller(headers), send)
+    } catch (defect) {
+      // Outside of a fiber nobody else would report it, and it would end the process.
+      run(Effect.logError("A request hit a defect", defect))
+      if (stream.isBegun) return finish()
+      const { body, status } = HttpOutput.unanswered(undefined, false)
+      return output.reply(target, status, body, cors)
+    }
+    if (stream.release === undefined) return refuse(unknownSession, "there is no such session")
+    if (stream.isOver) return stream.release()
+    beginOnce()
+    output.flush(target)
+    output.wait(target, leave, true)
+    if (!stream.isOver) hold(finish)
+  }
+
+  return {
+    open,
+    begin,
+    forget: (target) => {
+      opened.delete(target)
+    },
+    full,
+    hold,
+    drop: (end) => {
+      endings.delete(end)
+    },
+    isStopping: () => isStopping,
+    stop: () => {
+      isStopping = true
+      // A copy: what ends leaves the set.
+      for (const end of [...endings]) end()
+    },
+    keepAlive: () => {
+      if (part === 0) turn = opened.values()
+      part = (part + 1) % parts
+      for (let left = Math.ceil(opened.size / parts); left > 0; left--) {
+        const next = turn.next()
+        if (next.done === true) return
+        output.remind(next.value)
+      }
+    }
+  }
+}
