@@ -262,12 +262,17 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
       ? found(request, context, voice, asker)
       : failed(request, missingTasks)
 
+  const words: Subscription.Words = {
+    task: (state) => writing.task?.fields(state) ?? "",
+    last: (id) => JsonRpc.result(id, writing.listened?.(id) ?? "{}")
+  }
+
   const subscription = (
     request: JsonRpc.Request,
     context: RequestContext<Caller>,
     asker: Asker<Caller>,
     listen: NonNullable<Handlers<Caller>["listen"]>
-  ): Pick<Exchange, "reply" | "end"> => {
+  ): Pick<Exchange, "reply" | "end" | "held"> => {
     const wanted = Params.listen(request.params)
     if (Either.isLeft(wanted)) return { reply: failed(request, wanted.left) }
     if (wanted.right.taskIds !== undefined && !McpTask.isKnown(asker.clientCapabilities)) {
@@ -278,13 +283,17 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
         reply: failed(request, invalidRequest("A subscription is a stream: Accept must list text/event-stream"))
       }
     }
-    const { end, whole } = Subscription.open(
+    const { end, held, whole } = Subscription.open(
       request.id,
       asker.arrival.notify,
-      writing.task?.fields,
+      words,
       (listener) => start(() => listen(context, Subscription.honoured(wanted.right, handlers), listener))
     )
-    return { end, reply: run(request, silence, whole, () => writing.listened?.(request.id) ?? "{}") }
+    const reply = Effect.matchCauseEffect(whole, {
+      onFailure: (cause) => concluded(request, Exit.failCause(cause), () => ""),
+      onSuccess: (body) => Exit.succeed({ status: 200, body })
+    })
+    return { end, held, reply }
   }
 
   const aboutTasks = (

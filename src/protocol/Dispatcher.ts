@@ -54,6 +54,13 @@ export type {
    */
   Headers,
   /**
+   * A subscription that has begun.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Held,
+  /**
    * What goes back: the HTTP status, and the JSON text unless there is nothing to say.
    *
    * @since 0.1.0

@@ -92,6 +92,28 @@ export type Tell =
   | { readonly _tag: "Unsubscribe"; readonly uri: string }
 
 /**
+ * A subscription that has begun. It needs no fiber, only somebody who takes what
+ * it says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Held {
+  /**
+   * What is said goes to `notify` from now on. `onEnd` is called when the server
+   * has ended the subscription, at once if it already has; the last thing to send
+   * is then `Held.last`.
+   */
+  readonly hold: (notify: (json: string) => boolean, onEnd: () => void) => void
+  /** The last message, encoded, for when the server has ended it. */
+  readonly last: () => string
+  /** Ends it from the server's side. */
+  readonly end: () => void
+  /** The client has gone: nothing more is said, and `onEnd` is not called. */
+  readonly close: () => void
+}
+
+/**
  * One message, understood. `reply` is already an `Exit` when nothing has to be
  * waited for: whenever the handler's effect was one. (`Effect.succeed` is an
  * `Exit`; of failures `Exit.fail` is, and `Effect.fail` is not.)
@@ -111,6 +133,8 @@ export interface Exchange {
   readonly handshake?: Handshake | undefined
   /** Ends a subscription from the server's side: the reply then says so. Set on subscriptions alone. */
   readonly end?: (() => void) | undefined
+  /** Set on a subscription that has begun: then there is no need to run `reply`. */
+  readonly held?: Held | undefined
   /** The messages of a batch one by one; their replies joined by `gather` are the reply. */
   readonly parts?: ReadonlyArray<Exchange> | undefined
 }

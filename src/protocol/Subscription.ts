@@ -9,6 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Announcement, Change, Filter } from "./Change.js"
+import type { Held } from "./Exchange.js"
 import type { Handlers, Listener } from "./Handlers.js"
 import * as JsonRpc from "./JsonRpc.js"
 import type { McpError } from "./McpError.js"
@@ -51,7 +52,11 @@ const methods: { readonly [tag in Change["_tag"]]: string } = {
   ResourceUpdated: "notifications/resources/updated"
 }
 
-type WriteTask = (state: Extract<Announcement, { _tag: "TaskState" }>["task"]) => string
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type WriteTask = (state: Extract<Announcement, { _tag: "TaskState" }>["task"]) => string
 
 /**
  * What is said of a change or of a task's state; `task` are the fields of the
@@ -101,9 +106,82 @@ export const isDeclared = (change: Change, handlers: Handlers<never>): boolean =
 }
 
 /**
- * A subscription under way: `whole` succeeds when the server has ended it, by
- * `end` or because the client reads too slowly. Who misses an announcement would
- * not know; so the stream ends, and the client looks again.
+ * How a revision writes what only it can.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Words {
+  /** The fields of a task's state. */
+  readonly task: WriteTask
+  /** The last message of a subscription. */
+  readonly last: (id: RequestId) => string
+}
+
+/** A subscription under way. One object and no closures, since thousands may be open. */
+class Open implements Held, Listener {
+  private stop: (() => void) | undefined
+  private onEnd: (() => void) | undefined
+  private isOver = false
+  private notify: (json: string) => boolean
+  private readonly id: RequestId
+  private readonly words: Words
+
+  constructor(id: RequestId, notify: (json: string) => boolean, words: Words) {
+    this.id = id
+    this.notify = notify
+    this.words = words
+  }
+
+  last(): string {
+    return this.words.last(this.id)
+  }
+
+  acknowledge(honoured: Filter): void {
+    this.notify(acknowledged(this.id, honoured))
+  }
+
+  announce(announcement: Announcement): void {
+    if (this.isOver) return
+    // Who misses one would not know: the stream ends, and the client looks again.
+    if (!this.notify(announced(this.id, announcement, this.words.task))) this.end()
+  }
+
+  begun(stop: () => void): void {
+    this.stop = stop
+    if (this.isOver) this.release()
+  }
+
+  hold(notify: (json: string) => boolean, onEnd: () => void): void {
+    this.notify = notify
+    if (this.isOver) onEnd()
+    else this.onEnd = onEnd
+  }
+
+  end(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.release()
+    this.onEnd?.()
+  }
+
+  close(): void {
+    this.isOver = true
+    this.onEnd = undefined
+    this.release()
+  }
+
+  private release(): void {
+    this.stop?.()
+    this.stop = undefined
+  }
+}
+
+/**
+ * Begins a subscription. `whole` succeeds with its last message when the server
+ * has ended it, by `end`
+ * or because the client reads too slowly. Where it has begun at once, it can be
+ * `held` without running anything.
  *
  * @since 0.1.0
  * @category constructors
@@ -111,26 +189,32 @@ export const isDeclared = (change: Change, handlers: Handlers<never>): boolean =
 export const open = (
   id: RequestId,
   notify: (json: string) => boolean,
-  task: WriteTask | undefined,
+  words: Words,
   begin: (listener: Listener) => Effect.Effect<() => void, McpError>
-): { readonly whole: Effect.Effect<void, McpError>; readonly end: () => void } => {
-  let isOver = false
-  let wake = (): void => {}
-  const end = (): void => {
-    isOver = true
-    wake()
+): {
+  readonly whole: Effect.Effect<string, McpError>
+  readonly held: Held | undefined
+  readonly end: () => void
+} => {
+  const subscription = new Open(id, notify, words)
+  const ended = Effect.async<string>((resume) => {
+    subscription.hold(notify, () => resume(Exit.succeed(subscription.last())))
+    return Effect.sync(() => subscription.close())
+  })
+  const started = begin(subscription)
+  const end = (): void => subscription.end()
+  if (isExit(started)) {
+    if (Exit.isFailure(started)) return { whole: Exit.failCause(started.cause), held: undefined, end }
+    subscription.begun(started.value)
+    return { whole: ended, held: subscription, end }
   }
-  const ended = Effect.async<void>((resume) => {
-    if (isOver) return resume(Exit.void)
-    wake = () => resume(Exit.void)
-  })
-  const started = begin({
-    acknowledge: (honoured) => {
-      notify(acknowledged(id, honoured))
-    },
-    announce: (announcement) => {
-      if (!isOver && !notify(announced(id, announcement, task ?? (() => "")))) end()
-    }
-  })
-  return { end, whole: Effect.acquireUseRelease(started, () => ended, (stop) => Effect.sync(stop)) }
+  const whole = Effect.acquireUseRelease(
+    Effect.map(started, (stop) => subscription.begun(stop)),
+    () => ended,
+    () => Effect.sync(() => subscription.close())
+  )
+  return { whole, held: undefined, end }
 }
+
+/** As `Exit.isExit`, which forgets what the exit holds. */
+const isExit = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)

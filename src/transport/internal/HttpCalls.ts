@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import type { Headers, Reply } from "../../protocol/Dispatcher.js"
+import type { Headers, Held, Reply } from "../../protocol/Dispatcher.js"
 import type * as JsonBounds from "../../protocol/JsonBounds.js"
 import * as JsonRpc from "../../protocol/JsonRpc.js"
 import type { RequestId } from "../../protocol/McpSchema.js"
@@ -77,6 +77,32 @@ export const make = <T>(options: Options<T>): Calls<T> => {
     output.reply(target, reply.status, reply.body, headers)
   }
 
+  /** Keeps a subscription whose stream has begun. Apart from what began it, since thousands may be open. */
+  const keep = (target: T, held: Held): void => {
+    let isOver = false
+    const finish = (): void => {
+      isOver = true
+      streams.drop(end)
+      streams.forget(target)
+      output.settle(target)
+      output.end(target, HttpOutput.frame(held.last()))
+    }
+    const end = (): void => held.end()
+    held.hold((json) => {
+      if (output.isBehind(target)) return false
+      output.write(target, HttpOutput.frame(json))
+      return true
+    }, finish)
+    // It may have been ended while it began.
+    if (isOver) return
+    output.wait(target, () => {
+      held.close()
+      streams.drop(end)
+      streams.forget(target)
+    }, true)
+    streams.hold(end)
+  }
+
   const answer: Calls<T>["answer"] = (target, text, headers, accepted, cors) => {
     const parsed = HttpBody.parse(text, bounds, server.unparsable)
     if ("status" in parsed) {
@@ -136,6 +162,8 @@ export const make = <T>(options: Options<T>): Calls<T> => {
         return refuse(target, HttpOutput.failure(503, id, excess), excess, cors)
       }
     }
+
+    if (posted.held !== undefined && isStreaming) return keep(target, posted.held)
 
     const conclude = (exit: Exit.Exit<Reply>): void =>
       finish(Exit.isSuccess(exit) ? exit.value : HttpOutput.unanswered(id, streams.isStopping()))

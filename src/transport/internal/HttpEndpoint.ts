@@ -64,6 +64,13 @@ const expectReaderOf = (response: ServerResponse): void => {
   response.once("drain", () => socket.setTimeout(0))
 }
 
+/** Lets go of what was read, which is not kept for as long as a stream may be open. */
+const forgetRequest = (request: IncomingMessage): void => {
+  request.removeAllListeners("data").removeAllListeners("end")
+  request.rawHeaders = []
+  request.headers = {}
+}
+
 const makeOutput = ({ connections, fork }: Options): HttpOutput.Output<Pending> => ({
   reply: ({ response }, status, body, headers) => {
     if (connections.isDraining()) response.shouldKeepAlive = false
@@ -104,7 +111,9 @@ const makeOutput = ({ connections, fork }: Options): HttpOutput.Output<Pending> 
     expectReader(response)
   },
   wait: (pending, onLost, isOpenEnded) => {
-    const { socket } = pending.request
+    const { request } = pending
+    const { socket } = request
+    if (isOpenEnded) forgetRequest(request)
     pending.onLost = onLost
     pending.isOpenEnded = isOpenEnded
     connections.add(socket, pending)
