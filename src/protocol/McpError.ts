@@ -67,6 +67,11 @@ export const invalidParams = (message: string, data?: unknown): McpError =>
  */
 export const headerMismatch = (message: string): McpError => new McpError({ code: Code.HeaderMismatch, message })
 
+const wordsFor = ([capability, settings]: readonly [string, unknown]): string => {
+  const parts = Object.keys(Object(settings))
+  return parts.length === 0 ? capability : `${capability} (${parts.join(", ")})`
+}
+
 /**
  * @since 0.1.0
  * @category constructors
@@ -74,7 +79,7 @@ export const headerMismatch = (message: string): McpError => new McpError({ code
 export const missingClientCapability = (required: { readonly [capability: string]: unknown }): McpError =>
   new McpError({
     code: Code.MissingClientCapability,
-    message: `Missing client capability: ${Object.keys(required).join(", ")}`,
+    message: `Missing client capability: ${Object.entries(required).map(wordsFor).join(", ")}`,
     data: { requiredCapabilities: required }
   })
 

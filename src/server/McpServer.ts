@@ -9,8 +9,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
 import * as PendingAsks from "../ask/PendingAsks.js"
 import type { Principal } from "../auth/Principal.js"
@@ -19,7 +17,7 @@ import { Changes } from "../change/Changes.js"
 import type * as McpPrompt from "../prompt/McpPrompt.js"
 import type { PromptRegistryError } from "../prompt/PromptRegistry.js"
 import * as PromptRegistry from "../prompt/PromptRegistry.js"
-import type { Arrival, Exchange, Headers, Reply } from "../protocol/Dispatcher.js"
+import type { Arrival, Headers, Reply } from "../protocol/Dispatcher.js"
 import * as Dispatcher from "../protocol/Dispatcher.js"
 import type { Handlers } from "../protocol/Handlers.js"
 import * as HeaderValue from "../protocol/HeaderValue.js"
@@ -35,20 +33,10 @@ import * as ToolRegistry from "../toolkit/ToolRegistry.js"
 import type { Peer } from "./Connection.js"
 import * as Connection from "./Connection.js"
 import * as Listening from "./Listening.js"
+import type { Posted } from "./Posted.js"
 import * as RegistryHandlers from "./RegistryHandlers.js"
 import * as Sessions from "./Sessions.js"
 import * as TaskRunner from "./TaskRunner.js"
-
-/**
- * An HTTP POST, understood.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Posted extends Exchange {
-  /** The id of the session that this message opened: goes back in the header `Mcp-Session-Id`. */
-  readonly session?: string | undefined
-}
 
 /**
  * @since 0.1.0
@@ -209,15 +197,7 @@ export const make = (
       hasSessions: true,
       onDefect: (incident, cause) => Effect.logError(`A request hit a defect; incident ${incident}`, cause)
     })
-    const sessions = Sessions.make({
-      dispatcher,
-      sealer,
-      pendingAsks,
-      changes,
-      clock,
-      runtime: Runtime.enableRuntimeFlag(yield* Effect.runtime<never>(), RuntimeFlags.Interruption),
-      askTimeout
-    })
+    const sessions = Sessions.make({ dispatcher, sealer, pendingAsks, changes, clock, askTimeout })
     const services: Connection.Services = {
       dispatcher,
       // The answer can come on that pipe alone, so nothing that is shared needs to work for it.

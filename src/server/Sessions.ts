@@ -10,9 +10,6 @@ import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import * as Runtime from "effect/Runtime"
 import type { PendingAsks } from "../ask/PendingAsks.js"
 import type { Principal } from "../auth/Principal.js"
 import type { Sealer } from "../auth/Sealer.js"
@@ -21,6 +18,7 @@ import type { Arrival, Dispatcher, Exchange, Handshake, Headers, Reply, Standing
 import type { Level } from "../protocol/Logging.js"
 import type { RequestId } from "../protocol/McpSchema.js"
 import * as Outgoing from "./Outgoing.js"
+import type { Posted } from "./Posted.js"
 import * as SessionId from "./SessionId.js"
 
 /**
@@ -33,8 +31,6 @@ export interface Options {
   readonly pendingAsks: Context.Tag.Service<PendingAsks>
   readonly changes: Context.Tag.Service<Changes> | undefined
   readonly clock: Clock.Clock
-  /** What calls run on. */
-  readonly runtime: Runtime.Runtime<never>
   /** How long a client may take to answer a question. */
   readonly askTimeout: Duration.Duration
 }
@@ -47,7 +43,7 @@ export interface Sessions {
   /** The id of a session in which this was settled. */
   readonly open: (handshake: Handshake, caller: Principal) => string
   /** A message of a session; of an unknown one when the id is not the caller's. */
-  readonly post: (session: string, message: unknown, headers: Headers, arrival: Arrival<Principal>) => Exchange
+  readonly post: (session: string, message: unknown, headers: Headers, arrival: Arrival<Principal>) => Posted
   /** See `McpServer.openStream`. */
   readonly listen: (session: string, caller: Principal, send: (json: string) => boolean) => (() => void) | undefined
 }
@@ -69,15 +65,12 @@ const believedMillis = 60_000
 
 const isSame = (left: Principal, right: Principal): boolean => left.id === right.id && left.tenant === right.tenant
 
-const cancelled: Exit.Exit<Reply> = Exit.succeed({ status: 202, body: undefined })
-
 /**
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: Options): Sessions => {
   const { askTimeout, changes, clock, dispatcher, pendingAsks, sealer } = options
-  const fork = Runtime.runFork(options.runtime)
   /** The one that was used longest ago stands first. */
   const sessions = new Map<string, Known>()
   /** How to end the requests of sessions that are being answered. */
@@ -147,25 +140,17 @@ export const make = (options: Options): Sessions => {
     }
   }
 
-  /** Older clients cancel by a message: the reply then is none. */
-  const cancellable = (session: string, id: RequestId, exchange: Exchange): Exchange => {
-    const key = Outgoing.keyOf(session, id)
-    // Not a race: that would cost more than most calls.
-    const reply = Effect.async<Reply>((resume) => {
-      const fiber = fork(exchange.reply)
-      const end = (): void => {
-        fiber.unsafeInterruptAsFork(FiberId.none)
-        resume(cancelled)
-      }
+  /** Older clients cancel by a message. */
+  const cancellable = (session: string, id: RequestId, exchange: Exchange): Posted => ({
+    ...exchange,
+    waiting: (end) => {
+      const key = Outgoing.keyOf(session, id)
       inFlight.set(key, end)
-      fiber.addObserver((exit) => {
+      return () => {
         if (inFlight.get(key) === end) inFlight.delete(key)
-        resume(exit)
-      })
-      return Fiber.interrupt(fiber)
-    })
-    return { ...exchange, reply }
-  }
+      }
+    }
+  })
 
   return {
     open: (handshake, caller) => SessionId.seal(sealer, handshake, caller, clock.unsafeCurrentTimeMillis()),

@@ -2,7 +2,7 @@
  * An HTTP server whose answers the test decides, and what it says to the log.
  */
 import { McpServer } from "causeway-mcp/server/McpServer"
-import type { Posted } from "causeway-mcp/server/McpServer"
+import type { Posted } from "causeway-mcp/server/Posted"
 import * as HttpTransport from "causeway-mcp/transport/HttpTransport"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -12,7 +12,7 @@ import type { Headers, Held, Reply } from "../../protocol/Dispatcher.js"
 import type * as JsonBounds from "../../protocol/JsonBounds.js"
 import * as JsonRpc from "../../protocol/JsonRpc.js"
 import type { RequestId } from "../../protocol/McpSchema.js"
-import type { Posted } from "../../server/McpServer.js"
+import type { Posted } from "../../server/Posted.js"
 import * as HttpBody from "./HttpBody.js"
 import type { Accepted } from "./HttpGate.js"
 import * as HttpOutput from "./HttpOutput.js"
@@ -174,6 +174,10 @@ export const make = <T>(options: Options<T>): Calls<T> => {
     if (exit !== null) return conclude(exit)
 
     fiber = started
+    const forget = posted.waiting?.(() => {
+      finish({ status: 202, body: undefined })
+      started.unsafeInterruptAsFork(FiberId.none)
+    })
     const group = end === undefined ? running : listening
     const size = end !== undefined ? 0 : Array.isArray(message) ? message.length : 1
     group.add(started)
@@ -181,6 +185,7 @@ export const make = <T>(options: Options<T>): Calls<T> => {
     started.addObserver((exit) => {
       group.delete(started)
       inFlight -= size
+      forget?.()
       if (end !== undefined) streams.drop(end)
       conclude(exit)
     })
