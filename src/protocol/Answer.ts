@@ -94,6 +94,12 @@ const silence: Voice = { progress: Progress.silent, log: Logging.silent }
 
 const noTells: ReadonlyArray<Tell> = []
 
+const unasked = (reason: string): Mcp.ToolResult => ({
+  _tag: "Complete",
+  content: [{ type: "text", text: reason }],
+  isError: true
+})
+
 /**
  * Whether there is nothing to wait for; unlike `Exit.isExit` it remembers the types.
  *
@@ -204,12 +210,6 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
       ? failed(request, params.left)
       : run(request, voice, start(() => ask(context, params.right)), encode)
   }
-
-  const unasked = ({ reason }: Questions.Unasked): Mcp.ToolResult => ({
-    _tag: "Complete",
-    content: [{ type: "text", text: reason }],
-    isError: true
-  })
 
   /** For what may ask back: a result, or questions first. */
   const asking = <P extends Mcp.InputResponses, A extends { readonly _tag: "Complete" | "Task" }>(
@@ -331,7 +331,7 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
           reading.callTool,
           (context, call) => tools.call(context, call),
           (value) => (value._tag === "Task" ? writing.task?.created(value.task) ?? "{}" : writing.toolResult(value)),
-          (refused) => writing.toolResult(unasked(refused))
+          ({ reason }) => writing.toolResult((tools.unasked ?? unasked)(reason))
         )
       ]
     ] as const),

@@ -52,6 +52,11 @@ export interface ToolHandlers<in Caller> {
     context: RequestContext<Caller>,
     request: Mcp.CallTool
   ) => Effect.Effect<Mcp.ToolResult | Mcp.InputRequired | McpTask.Created, McpError>
+  /**
+   * The result of a call that had to ask a client which cannot be asked; `reason`
+   * is a sentence for its user. That sentence alone unless given.
+   */
+  readonly unasked?: ((reason: string) => Mcp.ToolResult) | undefined
   /** Which arguments of a tool are mirrored in headers; `undefined` when none are, or there is no such tool. */
   readonly headers?: ((name: string) => ReadonlyArray<ParameterHeader> | undefined) | undefined
 }

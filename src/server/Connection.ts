@@ -36,6 +36,8 @@ import * as Outgoing from "./Outgoing.js"
 export interface Connection {
   /** Takes one message as text; text that is not JSON, or is out of bounds, is answered with an error. */
   readonly receiveText: (text: string) => void
+  /** Takes what is no text: a line that is too long, or not UTF-8. It is answered with a parse error. */
+  readonly receiveUnreadable: () => void
   /** Takes one message, parsed. */
   readonly receive: (message: unknown) => void
   /** Ends the subscriptions, for a transport that stops reading: their final results are still sent. */
@@ -262,6 +264,9 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
     return {
       receive,
       receiveText,
+      receiveUnreadable: () => {
+        if (isReading) say(dispatcher.unparsable)
+      },
       end: Effect.sync(inFlight.endSubscriptions),
       idle: inFlight.idle
     }

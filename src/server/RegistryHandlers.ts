@@ -22,6 +22,7 @@ import type * as Mcp from "../protocol/McpSchema.js"
 import * as McpTask from "../protocol/McpTask.js"
 import * as Revisions from "../protocol/Revisions.js"
 import type { ResourceRegistry } from "../resource/ResourceRegistry.js"
+import * as ToolCodec from "../tool/ToolCodec.js"
 import type { ToolRegistry } from "../toolkit/ToolRegistry.js"
 import * as Page from "./Page.js"
 import * as RequestState from "./RequestState.js"
@@ -166,6 +167,7 @@ export const tools = (
       return unsaid.length === 0 ? found : Effect.zipRight(warnOnce, found)
     },
     headers: registry.headers,
+    unasked: ToolCodec.fromUnasked,
     call: (context, request) => {
       const inputs = resume.inputs(context, "tools/call", request.name, request.arguments, request)
       if (Either.isLeft(inputs)) return Exit.fail(inputs.left)

@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import type { Paused } from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
 import type { Changes } from "../change/Changes.js"
+import * as ClientCapability from "../protocol/ClientCapability.js"
 import type * as Handlers from "../protocol/Handlers.js"
 import { Code, invalidParams, McpError, missingClientCapability } from "../protocol/McpError.js"
 import type { ToolResult } from "../protocol/McpSchema.js"
@@ -78,6 +79,16 @@ const refused = (error: TaskStoreError): Effect.Effect<never, McpError> =>
   )
 
 const nothing = (): void => undefined
+
+/** A task may ask no more than the client declared with the request that runs it, as any call. */
+const answerable = <A extends ToolResult | Paused>(request: Request, answer: A): Effect.Effect<A, McpError> => {
+  if (answer._tag !== "Paused") return Exit.succeed(answer)
+  const { clientCapabilities } = request.asking
+  const missing = Object.values(answer.requests)
+    .map(({ method, params }) => ClientCapability.missing(method, params, clientCapabilities))
+    .find((lacking) => lacking !== undefined)
+  return missing === undefined ? Exit.succeed(answer) : Exit.fail(missingClientCapability(missing))
+}
 
 /** Nobody waits for a task's call, and tasks have neither progress nor log. */
 const inBackground = (request: Request): Request => ({
@@ -144,7 +155,14 @@ export const make = (options: Options): Effect.Effect<TaskRunner, never, Scope.S
       )
 
     const launch = (flight: TaskFlights.Flight, request: Request): Effect.Effect<void> =>
-      flights.launch(flight, Effect.suspend(() => registry.call(inBackground(request))), () => Effect.void)
+      flights.launch(
+        flight,
+        Effect.flatMap(
+          Effect.suspend(() => registry.call(inBackground(request))),
+          (answer) => answerable(request, answer)
+        ),
+        () => Effect.void
+      )
 
     const atOnce = (request: Request): Effect.Effect<ToolResult | McpTask.Created, McpError> =>
       Effect.suspend((): Effect.Effect<ToolResult | McpTask.Created, McpError> => {
@@ -222,7 +240,10 @@ export const make = (options: Options): Effect.Effect<TaskRunner, never, Scope.S
             }
           })
         )
-        return flights.launch(flight, Effect.raceFirst(call, late), (landing) => Deferred.done(reply, landing)).pipe(
+        const settled = Effect.flatMap(Effect.raceFirst(call, late), (answer) =>
+          // Before there is a task, the protocol says it.
+          flight.run === undefined ? Exit.succeed(answer) : answerable(request, answer))
+        return flights.launch(flight, settled, (landing) => Deferred.done(reply, landing)).pipe(
           Effect.zipRight(Deferred.await(reply)),
           Effect.onInterrupt(() => {
             isAbandoned = true

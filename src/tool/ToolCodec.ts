@@ -71,6 +71,16 @@ const notAnswered = ({ how, message }: NotAnswered): ToolResult =>
   failureResult({ code: how, message, retryable: false })
 
 /**
+ * The tool result of a call that had to ask a client which cannot be asked;
+ * `reason` is a sentence for its user.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromUnasked = (reason: string): ToolResult =>
+  failureResult({ code: "client_cannot_be_asked", message: reason, retryable: false })
+
+/**
  * The tool result of a `ToolError`.
  *
  * @since 0.1.0

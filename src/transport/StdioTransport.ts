@@ -72,12 +72,9 @@ const serve = (
       isBehind: () => writer.waiting() > Transport.maxWaitingBytes,
       patience: interruptMillis
     })
-    const unparsable = server.unparsable.body
     const lines = Lines.make(options.maxLineBytes ?? Transport.maxLineBytes, {
       onText: connection.receiveText,
-      onUnreadable: () => {
-        if (unparsable !== undefined) writer.send(unparsable)
-      }
+      onUnreadable: connection.receiveUnreadable
     })
     const onData = (chunk: Uint8Array | string): void => {
       lines.push(typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk)

@@ -166,6 +166,28 @@ describe("HttpTransport, and streams without an end of their own", () => {
       yield* fourth.until(/acknowledged/)
     }))
 
+  it.scopedLive("refuses one too many before it begins, also one that would say something at once", () =>
+    Effect.gen(function*() {
+      let begun = 0
+      const { port } = yield* serve(
+        {
+          post: (_message, _headers, { notify }) => {
+            begun++
+            notify(`{"acknowledged":"at once"}`)
+            return subscription(notify)
+          }
+        },
+        { maxStreams: 1 }
+      )
+      const first = yield* listen(port)
+      yield* first.until(/at once/)
+      for (let turn = 0; turn < 2; turn++) {
+        const excess = yield* listen(port)
+        assert.match(yield* excess.until(/\}$/), /^HTTP\/1.1 503 [^]*-32603/)
+      }
+      assert.strictEqual(begun, 1)
+    }))
+
   it.scopedLive("frees the place of a subscriber that went away", () =>
     Effect.gen(function*() {
       const { port } = yield* serve(

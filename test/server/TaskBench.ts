@@ -88,7 +88,7 @@ export const request = (name: string, more: Partial<Request> = {}): Request => (
   reportProgress: () => undefined,
   log: () => undefined,
   beginTask: Exit.succeed(false),
-  asking: { memo: Asking.nothing, responses: {}, clientCapabilities: {} },
+  asking: { memo: Asking.nothing, responses: {}, clientCapabilities: { elicitation: {} } },
   ...more
 })
 

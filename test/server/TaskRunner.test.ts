@@ -429,6 +429,20 @@ describe("questions of a task", () => {
     }
   }
 
+  it.scoped("fail the task when the client did not declare that it can be asked", () =>
+    Effect.gen(function*() {
+      const { changed, runner, see } = yield* Bench.make({ greet })
+      const asking = { memo: Asking.nothing, responses: {}, clientCapabilities: {} }
+      const created = yield* runner.call(Bench.request("greet", { asking }), { clientKnowsTasks: true })
+      assert.strictEqual(created._tag, "Task")
+      yield* changed
+      const state = yield* see(created._tag === "Task" ? created.task.taskId : "")
+      assert.deepInclude(state.status === "failed" ? state.error : {}, {
+        code: -32021,
+        data: { requiredCapabilities: { elicitation: { form: {} } } }
+      })
+    }))
+
   it.scoped("are shown until answered, one by one, and then the call is run again with all it needs", () =>
     Effect.gen(function*() {
       const { answer, begin, changed, see } = yield* Bench.make({ greet })

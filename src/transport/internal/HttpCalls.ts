@@ -57,7 +57,10 @@ const isCall = (message: unknown): boolean =>
   Array.isArray(message)
     ? message.some(isCall)
     : JsonRpc.isObject(message) && typeof message.method === "string" && message.id !== undefined &&
-      message.method !== "subscriptions/listen"
+      !isSubscription(message)
+
+const isSubscription = (message: unknown): boolean =>
+  JsonRpc.isObject(message) && message.method === "subscriptions/listen"
 
 const retry: ReadonlyArray<string> = ["retry-after", "1"]
 
@@ -116,6 +119,12 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       return refuse(target, reply, "too many calls are in flight", [...cors, ...retry])
     }
 
+    // Before it begins: a subscription may begin its stream at once.
+    const excess = isSubscription(message) ? streams.full() : undefined
+    if (excess !== undefined) {
+      return refuse(target, HttpOutput.failure(503, idOf(message), excess), excess, cors)
+    }
+
     let isOver = false
     let isStreaming = false
     let session: string | undefined = undefined
@@ -155,14 +164,6 @@ export const make = <T>(options: Options<T>): Calls<T> => {
     }
     session = posted.session
     const { end, id, reply } = posted
-    if (end !== undefined) {
-      const excess = streams.full()
-      if (excess !== undefined) {
-        isOver = true
-        return refuse(target, HttpOutput.failure(503, id, excess), excess, cors)
-      }
-    }
-
     if (posted.held !== undefined && isStreaming) return keep(target, posted.held)
 
     const conclude = (exit: Exit.Exit<Reply>): void =>
