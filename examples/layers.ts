@@ -4,6 +4,9 @@
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as PendingAsks from "causeway-mcp/ask/PendingAsks"
+import * as RedisPendingAsks from "causeway-mcp/ask/RedisPendingAsks"
+import * as Sealer from "causeway-mcp/auth/Sealer"
 import * as LazyDocumentStore from "causeway-mcp/document/LazyDocumentStore"
 import * as PgDocumentStore from "causeway-mcp/document/PgDocumentStore"
 import * as Pglite from "causeway-mcp/document/Pglite"
@@ -94,6 +97,29 @@ export const Sessions = Layer.unwrapEffect(
     yield* announce(`sessions: Redis at ${where}`)
     return RedisSessionStore.layer({ url: url.value })
   })
+)
+
+const sessionSecrets = optional("SESSION_SECRETS").pipe(
+  Config.withDescription(
+    "Seals the sessions and questions that clients carry; 32 bytes or more, the same for all instances. Several, " +
+      "separated by commas, while one replaces another: the first seals, all open"
+  )
+)
+
+/** Seals with `SESSION_SECRETS`, so that every instance can read what any of them sealed; otherwise for this process alone. */
+export const sealer = Effect.gen(function*() {
+  const secrets = yield* sessionSecrets
+  if (Option.isNone(secrets)) return yield* Sealer.random
+  const [first = "", ...older] = Redacted.value(secrets.value).split(",").map((secret) => secret.trim())
+  return yield* Sealer.make([Redacted.make(first), ...older.map((secret) => Redacted.make(secret))])
+})
+
+/** Brings answers of older clients to the instance that asked: over Redis when `REDIS_URL` is set. */
+export const Asks = Layer.unwrapEffect(
+  Effect.map(
+    redisUrl,
+    (url) => Option.isSome(url) ? RedisPendingAsks.layer({ url: url.value }) : PendingAsks.layerMemory
+  )
 )
 
 /** Every contract the tools need. */

@@ -12,9 +12,10 @@ import * as StructuredOutput from "causeway-mcp/toolbox/StructuredOutput"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as HttpTransport from "causeway-mcp/transport/HttpTransport"
 import * as StdioTransport from "causeway-mcp/transport/StdioTransport"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { app, HealthLayer } from "./health.js"
-import { Model, Stores } from "./layers.js"
+import { Asks, Model, sealer, Stores } from "./layers.js"
 import { run } from "./program.js"
 import * as SampleCorpus from "./sample-corpus.js"
 
@@ -28,12 +29,14 @@ const tools = Toolkit.make(
   IndexDocument.make()
 )
 
-const Server = McpServer.layerTools(tools, {
-  name: "causeway-market-intel",
-  version: "0.1.0",
-  title: "Market intelligence",
-  instructions: "Ask answer_market_question first. Each answer carries a confidence and its sources; quote both."
-})
+const Server = Layer.unwrapEffect(Effect.map(sealer, (sealer) =>
+  McpServer.layerTools(tools, {
+    name: "causeway-market-intel",
+    version: "0.1.0",
+    title: "Market intelligence",
+    instructions: "Ask answer_market_question first. Each answer carries a confidence and its sources; quote both.",
+    sealer
+  }))).pipe(Layer.provide(Asks))
 
 const Transport = process.argv.includes("--stdio")
   ? StdioTransport.layer
