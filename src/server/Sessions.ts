@@ -14,7 +14,9 @@ import type { PendingAsks } from "../ask/PendingAsks.js"
 import type { Principal } from "../auth/Principal.js"
 import type { Sealer } from "../auth/Sealer.js"
 import type { Changes, Event } from "../change/Changes.js"
+import { gather } from "../protocol/Dispatcher.js"
 import type { Arrival, Dispatcher, Exchange, Handshake, Headers, Reply, Standing } from "../protocol/Dispatcher.js"
+import { isExit } from "../protocol/Ended.js"
 import type { Level } from "../protocol/Logging.js"
 import type { RequestId } from "../protocol/McpSchema.js"
 import * as Outgoing from "./Outgoing.js"
@@ -60,8 +62,18 @@ interface Known {
 
 const mostSessions = 10_000
 const mostUris = 1000
+/** What the URIs of one session may have together: there may be many sessions. */
+const mostUriCharacters = 64 * 1024
 /** How long an id that was looked into is believed. */
 const believedMillis = 60_000
+
+const unanswered: Exit.Exit<Reply> = Exit.succeed({ status: 202, body: undefined })
+
+const hasRoom = (uris: ReadonlySet<string>, uri: string): boolean => {
+  let characters = uri.length
+  for (const known of uris) characters += known.length
+  return uris.size < mostUris && characters <= mostUriCharacters
+}
 
 const isSame = (left: Principal, right: Principal): boolean => left.id === right.id && left.tenant === right.tenant
 
@@ -73,6 +85,8 @@ export const make = (options: Options): Sessions => {
   const { askTimeout, changes, clock, dispatcher, pendingAsks, sealer } = options
   /** The one that was used longest ago stands first. */
   const sessions = new Map<string, Known>()
+  /** The open streams of each session, the newest last. */
+  const streams = new Map<string, Array<() => void>>()
   /** How to end the requests of sessions that are being answered. */
   const inFlight = new Map<string, () => void>()
 
@@ -123,7 +137,7 @@ export const make = (options: Options): Sessions => {
           entry.logLevel = tell.level
           break
         case "Subscribe":
-          if (entry.uris.size < mostUris) entry.uris.add(tell.uri)
+          if (hasRoom(entry.uris, tell.uri)) entry.uris.add(tell.uri)
           break
         case "Unsubscribe":
           entry.uris.delete(tell.uri)
@@ -152,15 +166,43 @@ export const make = (options: Options): Sessions => {
     }
   })
 
+  const cancelledAlone = (session: string, id: RequestId): Effect.Effect<Reply> =>
+    Effect.async((resume) => {
+      const key = Outgoing.keyOf(session, id)
+      const forget = (): void => {
+        if (inFlight.get(key) === end) inFlight.delete(key)
+      }
+      const end = (): void => {
+        forget()
+        resume(unanswered)
+      }
+      inFlight.set(key, end)
+      return Effect.sync(forget)
+    })
+
+  /** A request in a batch is cancelled alone: the others are still answered. */
+  const apart = (session: string, exchange: Exchange, parts: ReadonlyArray<Exchange>): Exchange =>
+    isExit(exchange.reply) ? exchange : {
+      ...exchange,
+      reply: Effect.map(
+        Effect.forEach(parts, ({ id, reply }) =>
+          Effect.exit(
+            id === undefined || isExit(reply) ? reply : Effect.raceFirst(reply, cancelledAlone(session, id))
+          ), { concurrency: "unbounded" }),
+        (exits) => gather(exits.map((exit) => (Exit.isSuccess(exit) ? exit.value : undefined)))
+      )
+    }
+
   return {
     open: (handshake, caller) => SessionId.seal(sealer, handshake, caller, clock.unsafeCurrentTimeMillis()),
     post: (session, message, headers, arrival) => {
       const entry = known(session, arrival.caller)
       if (entry === undefined) return dispatcher.post(message, headers, arrival, null)
       const exchange = dispatcher.post(message, headers, arrival, standing(session, entry, arrival))
+      if (exchange.parts !== undefined) return heed(session, entry, apart(session, exchange, exchange.parts))
       if (exchange.tells.length > 0) return heed(session, entry, exchange)
       // A stateless request that happens to name a session is not of it.
-      return exchange.id === undefined || exchange.cancelledByDisconnect || Exit.isExit(exchange.reply)
+      return exchange.id === undefined || exchange.cancelledByDisconnect || isExit(exchange.reply)
         ? exchange
         : cancellable(session, exchange.id, exchange)
     },
@@ -169,16 +211,23 @@ export const make = (options: Options): Sessions => {
       if (entry === undefined) return undefined
       if (changes === undefined) return () => {}
       let isOpen = true
+      const open = streams.get(session) ?? []
+      streams.set(session, open)
       const stop = changes.listen((event: Event) => {
-        if (!isOpen || event._tag === "TaskChanged") return
+        // A client may have several streams, and hears of each change once: on the newest, since an older one may be dead.
+        if (!isOpen || event._tag === "TaskChanged" || open.at(-1) !== close) return
         if (event._tag === "ResourceUpdated" && !(sessions.get(session) ?? entry).uris.has(event.uri)) return
         const text = dispatcher.announcement(event, entry.handshake.version)
         if (text !== undefined && !send(text)) close()
       })
       const close = (): void => {
+        if (!isOpen) return
         isOpen = false
         stop()
+        open.splice(open.indexOf(close), 1)
+        if (open.length === 0) streams.delete(session)
       }
+      open.push(close)
       return close
     }
   }
