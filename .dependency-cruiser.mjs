@@ -7,6 +7,7 @@ const lines = [
   ["toolkit"],
   ["middleware"],
   ["tool", "resource", "prompt"],
+  ["catalog"],
   ["provider"],
   ["llm", "document"],
   ["embedding", "session", "health", "ask", "change", "task"],

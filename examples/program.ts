@@ -38,6 +38,9 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
     process.stderr.write(`causeway: ${line}\n`)
   })
 
+// Whoever reads standard error may go; the program goes on.
+process.stderr.on("error", () => {})
+
 /** Runs an effect as the whole program. Exits 1 when it fails, 0 when it ends or is asked to stop. */
 export const main = <A, E>(effect: Effect.Effect<A, E>): void =>
   effect.pipe(

@@ -513,93 +513,12 @@ export * as SemanticSearch from "./toolbox/SemanticSearch.js"
 export * as StructuredOutput from "./toolbox/StructuredOutput.js"
 
 /**
- * One peer on a pipe: how it stands with the server, and which of its requests
- * are being answered.
- *
- * @since 0.1.0
- */
-export * as Connection from "./server/Connection.js"
-
-/**
- * The opaque cursor of a paged list: where to go on, and in which list.
- *
- * @since 0.1.0
- */
-export * as Cursor from "./server/Cursor.js"
-
-/**
- * The subscriptions that clients of 2026-07-28 hold open, and what each of them
- * hears.
- *
- * @since 0.1.0
- */
-export * as Listening from "./server/Listening.js"
-
-/**
  * One MCP server: what is registered, joined to the protocol, ready for any
  * transport.
  *
  * @since 0.1.0
  */
 export * as McpServer from "./server/McpServer.js"
-
-/**
- * Puts a question to an older client in a request of the server's own, and
- * waits for the answer, which comes as a message by itself.
- *
- * @since 0.1.0
- */
-export * as Outgoing from "./server/Outgoing.js"
-
-/**
- * Cuts a list into pages, the same way for tools, resources, templates and
- * prompts.
- *
- * @since 0.1.0
- */
-export * as Page from "./server/Page.js"
-
-/**
- * What the registries answer, as the protocol asks for it: pages of lists,
- * calls, and questions that go back to the client sealed.
- *
- * @since 0.1.0
- */
-export * as RegistryHandlers from "./server/RegistryHandlers.js"
-
-/**
- * What a call knows, sealed into the `requestState` that the client brings back
- * with the answers.
- *
- * @since 0.1.0
- */
-export * as RequestState from "./server/RequestState.js"
-
-/**
- * The session id of an older client, which holds its whole handshake, so that no
- * instance has to remember it.
- *
- * @since 0.1.0
- */
-export * as SessionId from "./server/SessionId.js"
-
-/**
- * The sessions of older clients over HTTP. A session's id says all that was
- * settled, sealed; what is remembered here beside it (a log level,
- * subscriptions, the streams that are open) is bounded and can be lost.
- *
- * @since 0.1.0
- */
-export * as Sessions from "./server/Sessions.js"
-
-/**
- * Runs the calls that become tasks: begins them, lets them go on when their
- * request is over, runs them again when their questions were answered, and
- * answers for them.
- *
- * @since 0.1.0
- */
-export * as TaskRunner from "./server/TaskRunner.js"
 
 /**
  * Serves MCP over HTTP on a `node:http` server of its own, beside an optional

@@ -15,7 +15,8 @@ const isBehind = (path: string): boolean =>
     "session/RedisSessionStore",
     "task/PgTaskStore",
     "transport/SdkTransport"
-  ].includes(path) || path.startsWith("testing/") || path.startsWith("redis/") ||
+  ].includes(path) || /^(?:testing|redis|catalog)\//u.test(path) ||
+  (path.startsWith("server/") && path !== "server/McpServer") ||
   (path.startsWith("protocol/") && !/\/(Dispatcher|Handlers|JsonSchema|McpError|McpSchema)$/u.test(path))
 
 const modules = readdirSync(root, { withFileTypes: true })

@@ -191,7 +191,8 @@ class Asked<A> extends Effectable.Class<A, NotAnswered, Asking.Asking> implement
 
   override commit(): Effect.Effect<A, NotAnswered, Asking.Asking> {
     return Effect.flatMap(Asking.Asking, (run) => {
-      const key = this.key ?? `ask-${++run.unnamed}`
+      const key = this.key ?? RunState.nextKey(run)
+      if (key instanceof Error) return Effect.die(key)
       return Effect.flatMap(
         find(run, this, key),
         (found) => found._tag === "Answer" ? Effect.succeed(found.value) : pause(run, [[found.key, found.request]])
@@ -382,6 +383,8 @@ export const step = <A, E, R, I = A>(
  * Runs a handler as from the start of its call, with what is known so far. For
  * whoever repeats a handler within one run, such as a policy that retries:
  * without it the questions of the second try would count on from the first.
+ * Where a handler asks outside of it too, the questions need keys: without them
+ * it is a defect.
  *
  * @since 0.1.0
  * @category combinators
@@ -389,5 +392,5 @@ export const step = <A, E, R, I = A>(
 export const fromStart = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.mapInputContext(self, (context: Context.Context<R>) => {
     const run = Context.getOption(context, Asking.Asking)
-    return Option.isNone(run) ? context : Context.add(context, Asking.Asking, { ...run.value, unnamed: 0 })
+    return Option.isNone(run) ? context : Context.add(context, Asking.Asking, RunState.part(run.value))
   })

@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as RedisChannel from "../redis/RedisChannel.js"
-import type * as RedisConnection from "../redis/RedisConnection.js"
 import * as Waiting from "./internal/Waiting.js"
 import * as PendingAsks from "./PendingAsks.js"
 
@@ -21,10 +20,7 @@ import * as PendingAsks from "./PendingAsks.js"
  * @since 0.1.0
  * @category configuration
  */
-export interface Options extends RedisConnection.Options {
-  /** Instances with the same prefix exchange answers; `causeway:` unless given. */
-  readonly prefix?: string | undefined
-}
+export type Options = RedisChannel.Options
 
 const maxBytes = 1024 * 1024
 
@@ -65,7 +61,7 @@ export const make = (
       RedisChannel.make({
         redis: options,
         user: "the exchange of answers",
-        name: `${options.prefix ?? "causeway:"}answers`,
+        name: "answers",
         onMessage: (text) => receive(waiting, text)
       }),
       failed("wait")

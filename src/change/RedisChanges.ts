@@ -16,7 +16,6 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import * as RedisChannel from "../redis/RedisChannel.js"
-import type * as RedisConnection from "../redis/RedisConnection.js"
 import type * as RedisTrouble from "../redis/RedisTrouble.js"
 import * as Changes from "./Changes.js"
 import * as Listeners from "./internal/Listeners.js"
@@ -27,10 +26,7 @@ import * as Listeners from "./internal/Listeners.js"
  * @since 0.1.0
  * @category configuration
  */
-export interface Options extends RedisConnection.Options {
-  /** Instances with the same prefix hear each other; `causeway:` unless given. */
-  readonly prefix?: string | undefined
-}
+export type Options = RedisChannel.Options
 
 /** Events that wait for Redis; more are not sent to other instances. */
 const maxWaiting = 1000
@@ -76,7 +72,7 @@ export const make = (
     const channel = yield* RedisChannel.make({
       redis: options,
       user: "the exchange of changes",
-      name: `${options.prefix ?? "causeway:"}changes`,
+      name: "changes",
       onMessage: (text) => {
         const message = Option.getOrUndefined(decodeMessage(text))
         if (message === undefined || message.from === self) return

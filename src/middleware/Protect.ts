@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Exit from "effect/Exit"
 import * as Ask from "../ask/Ask.js"
 import * as Policy from "../policy/Policy.js"
+import { isExit } from "../protocol/Ended.js"
 import * as Tool from "../tool/Tool.js"
 import { ToolError } from "../tool/ToolError.js"
 
@@ -35,7 +35,7 @@ export const by = <N extends Policy.Repeats = never>(policy: Policy.Policy<N>) =
 ): Tool.ToolHandler<T, E | ToolError, R> =>
   Tool.wrap<T, E, R, E | ToolError, R>(self, (next) =>
     // Each try begins anew with what is known: its questions are counted from the first.
-    Policy.apply(policy, Policy.isRepeating(policy) && !Exit.isExit(next) ? Ask.fromStart(next) : next, {
+    Policy.apply(policy, Policy.isRepeating(policy) && !isExit(next) ? Ask.fromStart(next) : next, {
       onTimeout: (millis: number) =>
         new ToolError({
           code: "timed_out",

@@ -16,6 +16,7 @@ import { identity } from "effect/Function"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
+import { isExit } from "../protocol/Ended.js"
 import * as Expiries from "./internal/Expiries.js"
 
 /**
@@ -118,9 +119,6 @@ const hasChanged = (before: FiberRefs.FiberRefs, after: FiberRefs.FiberRefs): bo
   }
   return false
 }
-
-/** As `Exit.isExit`, which forgets what the exit holds. */
-const isDone = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
 
 /**
  * Starts watching. The time is that of the `Clock` here, and does not jump with
@@ -246,8 +244,8 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
       )
 
     return {
-      run: (effect, options) => isDone(effect) ? effect : start(undefined, effect, options),
-      runIn: (context, effect, options) => isDone(effect) ? effect : start(context, effect, options),
+      run: (effect, options) => isExit(effect) ? effect : start(undefined, effect, options),
+      runIn: (context, effect, options) => isExit(effect) ? effect : start(context, effect, options),
       get detached() {
         return detached
       },

@@ -6,7 +6,6 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
@@ -15,6 +14,7 @@ import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import type * as Types from "effect/Types"
+import { isExit } from "../protocol/Ended.js"
 import type { Retryable } from "./Backoff.js"
 import * as Backoff from "./Backoff.js"
 import { Deadline } from "./Deadline.js"
@@ -225,7 +225,7 @@ export const apply = <A, E, R, E2 = never>(
   effect: Effect.Effect<A, E, R>,
   options: { readonly onTimeout: (ms: number) => E2 }
 ): Effect.Effect<A, E | E2, R> => {
-  if (Exit.isExit(effect)) return effect
+  if (isExit(effect)) return effect
   const attempt = within(effect, policy.attemptTimeout, options.onTimeout)
   return within(
     Option.isNone(policy.retry) ? attempt : retrying(attempt, policy.retry.value, policy.timeout),

@@ -10,10 +10,11 @@ import { Prototype as PipeablePrototype } from "effect/Pipeable"
 import type * as Schema from "effect/Schema"
 import type { NotAnswered } from "../ask/Ask.js"
 import type { Asking } from "../ask/Asking.js"
-import type { Principal } from "../auth/Principal.js"
-import type * as Logging from "../protocol/Logging.js"
+import type * as Completion from "../catalog/Completion.js"
+import type { Call } from "../catalog/Handling.js"
+import type { StringFields as Strings } from "../catalog/StringFields.js"
 import type { McpError } from "../protocol/McpError.js"
-import type { ContentBlock, Icon, Progress, PromptResult, RequestId } from "../protocol/McpSchema.js"
+import type { ContentBlock, Icon, PromptResult } from "../protocol/McpSchema.js"
 import type { PromptError } from "./PromptError.js"
 
 /**
@@ -34,16 +35,8 @@ export type TypeId = typeof TypeId
  * @since 0.1.0
  * @category models
  */
-export interface PromptCall {
+export interface PromptCall extends Call {
   readonly name: string
-  readonly caller: Principal
-  readonly requestId: RequestId
-  /** The request's `_meta`: untrusted, for trace context and extensions. */
-  readonly meta: { readonly [key: string]: unknown }
-  /** Tells the client how far the prompt has come; does nothing when nobody asked. */
-  readonly progress: (update: Progress) => void
-  /** Writes to the client's log; does nothing below the level it asked for. Holds no secret: it leaves the process. */
-  readonly log: (message: Logging.Message) => void
 }
 
 /**
@@ -70,30 +63,22 @@ export type Messages = Message | ReadonlyArray<Message>
  */
 export type Failure = PromptError | McpError | NotAnswered
 
-/**
- * What is known when an argument is completed.
- *
- * @since 0.1.0
- * @category models
- */
-export interface CompletionContext {
-  /** Suggest nothing that this caller may not know. */
-  readonly caller: Principal
-  /** The arguments that were chosen before: untrusted. */
-  readonly arguments: { readonly [name: string]: string }
-}
-
-/**
- * Gives the values that fit what was typed so far, the most relevant first. The
- * client sees 100 of them at most.
- *
- * @since 0.1.0
- * @category models
- */
-export type Complete<out E, out R> = (
-  value: string,
-  context: CompletionContext
-) => Effect.Effect<ReadonlyArray<string>, E, R>
+export type {
+  /**
+   * Gives the values that fit what was typed so far.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Complete,
+  /**
+   * What is known when something is completed.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  CompletionContext
+} from "../catalog/Completion.js"
 
 /**
  * Completions by the names of the arguments they are for.
@@ -101,18 +86,7 @@ export type Complete<out E, out R> = (
  * @since 0.1.0
  * @category models
  */
-export interface Completers {
-  readonly [name: string]: Complete<Failure, unknown>
-}
-
-type CompleteRequirements<F> = F extends Complete<unknown, infer R> ? R : never
-
-/** Without completions nothing is inferred but the constraint, whose keys are all strings. */
-type CompletersRequirements<C extends Completers> = string extends keyof C ? never : CompleteRequirements<C[keyof C]>
-
-/** Fails to compile, with a sentence, for a name that is none of `Name`. */
-type OnlyNames<C extends Completers, Name> = string extends keyof C ? unknown
-  : { readonly [K in Exclude<keyof C, Name>]: "the prompt has no such argument" }
+export type Completers = Completion.Completers<Failure>
 
 /**
  * A prompt with the code that makes its messages. `R` is what that needs, beside
@@ -131,7 +105,7 @@ export interface McpPrompt<out R> extends Pipeable {
   readonly arguments: Schema.Struct.Fields
   /** Takes what the fields decoded. */
   readonly messages: (args: unknown, call: PromptCall) => Effect.Effect<Messages, unknown, unknown>
-  readonly complete: { readonly [name: string]: Complete<unknown, unknown> }
+  readonly complete: Completion.Completers<unknown>
 }
 
 /**
@@ -150,13 +124,6 @@ export type Any = McpPrompt<unknown>
  */
 export type Requirements<T extends Any> = T extends McpPrompt<infer R> ? R : never
 
-/** The fields that are not written as a string, or need services to decode. */
-type OtherFields<P extends Schema.Struct.Fields> = {
-  readonly [K in keyof P]: [Schema.Struct.Context<Pick<P, K>>] extends [never]
-    ? Schema.Struct.Encoded<Pick<P, K>> extends { readonly [_ in K]?: string | undefined } ? never : K
-    : K
-}[keyof P]
-
 /**
  * Fails to compile, with a sentence, where a field is not written as a string or
  * needs services to decode: an argument has neither.
@@ -164,8 +131,10 @@ type OtherFields<P extends Schema.Struct.Fields> = {
  * @since 0.1.0
  * @category type-level
  */
-export type StringFields<P extends Schema.Struct.Fields> = [OtherFields<P>] extends [never] ? P
-  : { readonly [K in OtherFields<P>]: "an argument must be encoded as a string, as in Schema.NumberFromString" }
+export type StringFields<P extends Schema.Struct.Fields> = Strings<
+  P,
+  "an argument must be encoded as a string, as in Schema.NumberFromString"
+>
 
 const prototype = { [TypeId]: TypeId, pipe: PipeablePrototype.pipe }
 
@@ -200,12 +169,12 @@ export const make = <
       call: PromptCall
     ) => Effect.Effect<Messages, E, R>
     /** Suggests values for an argument; one whose schema is made of literals suggests those by itself. */
-    readonly complete?: C & NoInfer<OnlyNames<C, keyof P>>
+    readonly complete?: C & NoInfer<Completion.OnlyNames<C, keyof P, "the prompt has no such argument">>
     readonly icons?: ReadonlyArray<Icon>
     /** All of these are needed to see and to use the prompt; without them it is not known. */
     readonly scopes?: ReadonlyArray<string>
   }
-): McpPrompt<Exclude<R, Asking> | CompletersRequirements<C>> =>
+): McpPrompt<Exclude<R, Asking> | Completion.Requirements<C>> =>
   Object.assign(Object.create(prototype), {
     name,
     title: options.title,

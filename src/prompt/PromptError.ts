@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Unavailable from "../catalog/Unavailable.js"
 
 /**
  * An argument has the right form, and yet cannot be used. `message` is one
@@ -21,21 +22,15 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>("causew
   }
 }
 
-/**
- * What the prompt is made of cannot be had now. `message` is one sentence for
- * the client; `cause` stays in the log and never leaves the process.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Unavailable extends Schema.TaggedError<Unavailable>("causeway/PromptError/Unavailable")("Unavailable", {
-  message: Schema.String,
-  cause: Schema.optionalWith(Schema.Defect, { exact: true })
-}) {
-  get isRetryable() {
-    return true
-  }
-}
+export {
+  /**
+   * What the prompt is made of cannot be had now.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  Unavailable
+} from "../catalog/Unavailable.js"
 
 /**
  * What the handler of a prompt may fail with, beside an `McpError`.
@@ -44,7 +39,7 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("causeway/Promp
  * @category errors
  */
 export class PromptError extends Schema.TaggedError<PromptError>("causeway/PromptError")("PromptError", {
-  reason: Schema.Union(InvalidArgument, Unavailable)
+  reason: Schema.Union(InvalidArgument, Unavailable.Unavailable)
 }) {
   /** Whether the same prompt may succeed later. */
   get isRetryable() {
@@ -73,4 +68,4 @@ export const invalidArgument = (argument: string, message: string): PromptError 
  * @category constructors
  */
 export const unavailable = (message: string, cause?: unknown): PromptError =>
-  new PromptError({ reason: new Unavailable({ message, ...(cause === undefined ? {} : { cause }) }) })
+  new PromptError({ reason: Unavailable.make(message, cause) })

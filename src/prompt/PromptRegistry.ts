@@ -5,26 +5,26 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Asking from "../ask/Asking.js"
+import type * as Asking from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
 import { isAllowed } from "../auth/Principal.js"
-import * as Changes from "../change/Changes.js"
+import * as Catalog from "../catalog/Catalog.js"
+import type * as Completion from "../catalog/Completion.js"
+import * as Handling from "../catalog/Handling.js"
+import type { Unavailable } from "../catalog/Unavailable.js"
+import * as Visible from "../catalog/Visible.js"
 import type { McpError } from "../protocol/McpError.js"
 import { invalidParams } from "../protocol/McpError.js"
 import type * as Mcp from "../protocol/McpSchema.js"
-import * as Completions from "./internal/Completions.js"
 import * as Entry from "./internal/Entry.js"
-import * as Outcome from "./internal/Outcome.js"
-import * as Visible from "./internal/Visible.js"
 import type * as McpPrompt from "./McpPrompt.js"
-import { unavailable } from "./PromptError.js"
+import { PromptError } from "./PromptError.js"
 
 /**
  * Prompts that cannot be served: each problem names its prompt.
@@ -58,12 +58,8 @@ export interface GetRequest extends McpPrompt.PromptCall {
  * @since 0.1.0
  * @category models
  */
-export interface CompleteRequest {
+export interface CompleteRequest extends Completion.Request {
   readonly name: string
-  readonly argument: Mcp.Complete["argument"]
-  /** The arguments that were chosen before. */
-  readonly context: Mcp.Complete["context"]
-  readonly caller: Principal
 }
 
 /**
@@ -103,23 +99,29 @@ export interface Options {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-interface State {
+interface View {
   readonly entries: ReadonlyMap<string, Entry.Entry>
   readonly list: (caller: Principal) => ReadonlyArray<Mcp.Prompt>
 }
 
-const stateOf = (entries: ReadonlyMap<string, Entry.Entry>): State => ({
-  entries,
-  list: Visible.make(
-    [...entries.values()].map((entry) => ({ scopes: entry.prompt.scopes, item: entry.description }))
-  )
+const open = Catalog.make({
+  compile: (prompts: ReadonlyArray<McpPrompt.Any>, services) => Effect.sync(() => Entry.compile(prompts, services)),
+  refuse: (problems) => new PromptRegistryError({ problems }),
+  view: (entries): View => ({ entries, list: Visible.make([...entries.values()]) }),
+  changed: { _tag: "PromptsChanged" }
 })
 
-const compile = (
-  prompts: ReadonlyArray<McpPrompt.Any>,
-  context: Context.Context<unknown>
-): Either.Either<ReadonlyMap<string, Entry.Entry>, PromptRegistryError> =>
-  Either.mapLeft(Entry.compile(prompts, context), (problems) => new PromptRegistryError({ problems }))
+/** What a handler's own error means to the client. */
+const reasonOf = (failure: unknown): McpError | Unavailable | undefined => {
+  if (!(failure instanceof PromptError)) return undefined
+  const { reason } = failure
+  return reason._tag === "Unavailable"
+    ? reason
+    : invalidParams(reason.message, { problems: [{ argument: reason.argument, message: reason.message }] })
+}
+
+const isSeveral = (messages: McpPrompt.Messages): messages is ReadonlyArray<McpPrompt.Message> =>
+  Array.isArray(messages)
 
 /**
  * Makes a registry. Fails with every problem found: names that stand twice or
@@ -137,32 +139,12 @@ export const make = <Prompts extends ReadonlyArray<McpPrompt.Any>>(
   McpPrompt.Requirements<Prompts[number]>
 > =>
   Effect.gen(function*() {
-    // The prompts' own types say which services their erased handlers need.
-    const context = (yield* Effect.context<McpPrompt.Requirements<Prompts[number]>>()) as Context.Context<unknown>
-    const changes = yield* Effect.serviceOption(Changes.Changes)
-    const timeout = Duration.decode(options.timeout ?? "30 seconds")
-    let state = stateOf(yield* compile(prompts, context))
-
-    const announce = Option.match(changes, {
-      onNone: () => Effect.void,
-      onSome: ({ publish }) => publish({ _tag: "PromptsChanged" })
-    })
-
-    const within = <A>(
-      effect: Effect.Effect<A, unknown, unknown>,
-      services: Context.Context<unknown>
-    ): Effect.Effect<A, unknown> =>
-      effect.pipe(
-        Effect.timeoutFail({
-          duration: timeout,
-          onTimeout: () => unavailable(`The prompt was not ready within ${Duration.format(timeout)}. Try again.`)
-        }),
-        Effect.mapInputContext((ambient: Context.Context<never>) => Context.merge(ambient, services))
-      )
+    const catalog = yield* open<McpPrompt.Requirements<Prompts[number]>>(prompts)
+    const handling = Handling.make({ name: "prompt", timeout: options.timeout, reason: reasonOf })
 
     const find = (name: string, caller: Principal): Either.Either<Entry.Entry, McpError> => {
-      const entry = state.entries.get(name)
-      return entry === undefined || !isAllowed(caller, entry.prompt.scopes)
+      const entry = catalog.view.entries.get(name)
+      return entry === undefined || !isAllowed(caller, entry.scopes)
         ? Either.left(invalidParams(`Unknown prompt: ${name.slice(0, 128)}`))
         : Either.right(entry)
     }
@@ -170,62 +152,38 @@ export const make = <Prompts extends ReadonlyArray<McpPrompt.Any>>(
     const get = (request: GetRequest): Effect.Effect<Mcp.PromptResult | Asking.Paused, McpError> => {
       const found = find(request.name, request.caller)
       if (Either.isLeft(found)) return Exit.fail(found.left)
-      const { context, decode, prompt } = found.right
+      const { decode, prompt, services } = found.right
       const args = decode(request.arguments)
       if (Either.isLeft(args)) return Exit.fail(args.left)
-      const effect = Outcome.begin(() => prompt.messages(args.right, request))
-      const exit = Outcome.exitOf(effect)
-      if (exit !== undefined) return Outcome.settle(prompt, exit)
-      const run = Asking.start(request.asking)
-      return within(effect, Context.add(context, Asking.Asking, run)).pipe(
-        Effect.exit,
-        Effect.flatMap((exit): Effect.Effect<Mcp.PromptResult | Asking.Paused, McpError> => {
-          const paused = Asking.paused(run)
-          return paused === undefined ? Outcome.settle(prompt, exit) : Exit.succeed(paused)
-        })
-      )
+      return handling.run(Handling.begin(prompt.messages, args.right, request), {
+        key: prompt.name,
+        services,
+        asking: request.asking,
+        settle: (messages): Effect.Effect<Mcp.PromptResult> =>
+          Exit.succeed({
+            _tag: "Complete",
+            description: prompt.description,
+            messages: isSeveral(messages) ? messages : [messages]
+          })
+      })
     }
 
     const complete = (request: CompleteRequest): Effect.Effect<Mcp.Completion, McpError> => {
       const { argument, caller, name } = request
       const found = find(name, caller)
       if (Either.isLeft(found)) return Exit.fail(found.left)
-      const entry = found.right
-      if (!entry.names.has(argument.name)) {
-        return Exit.fail(
-          invalidParams(`The prompt ${name} has no argument ${JSON.stringify(argument.name.slice(0, 128))}`)
-        )
-      }
-      const completer = entry.complete.get(argument.name)
-      if (completer === undefined) {
-        return Exit.succeed(Completions.startingWith(entry.literals.get(argument.name) ?? [], argument.value))
-      }
-      const finish = (exit: Exit.Exit<ReadonlyArray<string>, unknown>): Effect.Effect<Mcp.Completion, McpError> =>
-        Exit.isSuccess(exit) ? Exit.succeed(Completions.first(exit.value)) : Outcome.fail(name, exit.cause)
-      const effect = Outcome.begin(() => completer(argument.value, { caller, arguments: request.context }))
-      const exit = Outcome.exitOf(effect)
-      return exit === undefined ? Effect.flatMap(Effect.exit(within(effect, entry.context)), finish) : finish(exit)
+      return found.right.names.has(argument.name)
+        ? handling.complete(name, found.right, request)
+        : Exit.fail(invalidParams(`The prompt ${name} has no argument ${JSON.stringify(argument.name.slice(0, 128))}`))
     }
 
-    const add = <Added extends ReadonlyArray<McpPrompt.Any>>(
-      ...added: Added
-    ): Effect.Effect<void, PromptRegistryError, McpPrompt.Requirements<Added[number]>> =>
-      Effect.gen(function*() {
-        const context = (yield* Effect.context<McpPrompt.Requirements<Added[number]>>()) as Context.Context<unknown>
-        const entries = yield* compile(added, context)
-        state = stateOf(new Map([...state.entries, ...entries]))
-        if (added.length > 0) yield* announce
-      })
-
-    const remove = (name: string): Effect.Effect<boolean> =>
-      Effect.suspend(() => {
-        const entries = new Map(state.entries)
-        if (!entries.delete(name)) return Effect.succeed(false)
-        state = stateOf(entries)
-        return Effect.as(announce, true)
-      })
-
-    return { list: (caller: Principal) => state.list(caller), get, complete, add, remove }
+    return {
+      list: (caller: Principal) => catalog.view.list(caller),
+      get,
+      complete,
+      add: (...added) => catalog.add(added),
+      remove: catalog.remove
+    }
   })
 
 /**

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
+import { isExit } from "./Ended.js"
 import type { Arrival, Exchange, Reply, Standing, Tell } from "./Exchange.js"
 import type { Handlers, RequestContext, TaskHandlers } from "./Handlers.js"
 import * as Introduction from "./Introduction.js"
@@ -99,14 +100,6 @@ const unasked = (reason: string): Mcp.ToolResult => ({
   content: [{ type: "text", text: reason }],
   isError: true
 })
-
-/**
- * Whether there is nothing to wait for; unlike `Exit.isExit` it remembers the types.
- *
- * @since 0.1.0
- * @category guards
- */
-export const isExit = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
 
 const answered = (id: Mcp.RequestId, json: string): Exit.Exit<Reply> =>
   Exit.succeed({ status: 200, body: JsonRpc.result(id, json) })

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Answer from "./Answer.js"
 import type { Change } from "./Change.js"
+import { isExit } from "./Ended.js"
 import * as Era from "./Era.js"
 import type { Arrival, Exchange, Headers, Reply, Standing, Tell } from "./Exchange.js"
 import type { Handlers } from "./Handlers.js"
@@ -159,7 +160,7 @@ const replyOf = (exit: Exit.Exit<Reply>): Reply | undefined => (Exit.isSuccess(e
 
 /** One array of all replies, in order. A request that was interrupted gets none, and takes none from the others. */
 const together = (replies: ReadonlyArray<Effect.Effect<Reply>>): Effect.Effect<Reply> =>
-  replies.every((reply) => Answer.isExit(reply))
+  replies.every((reply) => isExit(reply))
     ? Exit.succeed(gather(replies.map(replyOf)))
     : Effect.map(
       Effect.forEach(replies, Effect.exit, { concurrency: "unbounded" }),

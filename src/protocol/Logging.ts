@@ -5,8 +5,6 @@
  *
  * @since 0.1.0
  */
-import * as JsonRpc from "./JsonRpc.js"
-
 /**
  * The levels, the least severe first.
  *
@@ -65,6 +63,16 @@ export interface Writer {
 
 const nothing = (): void => {}
 
+/** What is only logged must not end the call that logs it. */
+const written = (data: unknown): string => {
+  try {
+    // `data` is required, and what JSON has no word for would leave it out.
+    return JSON.stringify(data) ?? "null"
+  } catch {
+    return "\"This entry cannot be written as JSON.\""
+  }
+}
+
 /**
  * For a request whose client does not want to see any.
  *
@@ -84,9 +92,10 @@ export const make = (least: Level, notify: (json: string) => void): Writer => {
   return {
     log: ({ data, level, logger }) => {
       if (!isOpen || !isAtLeast(level, least)) return
-      // `data` is required, and `undefined` would leave it out.
-      const params = { level, data: data ?? null, ...(logger === undefined ? {} : { logger }) }
-      notify(JsonRpc.notification("notifications/message", params))
+      const about = JSON.stringify(logger === undefined ? { level } : { level, logger })
+      notify(
+        `{"jsonrpc":"2.0","method":"notifications/message","params":${about.slice(0, -1)},"data":${written(data)}}}`
+      )
     },
     close: () => {
       isOpen = false

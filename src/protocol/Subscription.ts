@@ -9,6 +9,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Announcement, Change, Filter } from "./Change.js"
+import { isExit } from "./Ended.js"
 import type { Held } from "./Exchange.js"
 import type { Handlers, Listener } from "./Handlers.js"
 import * as JsonRpc from "./JsonRpc.js"
@@ -138,7 +139,8 @@ class Open implements Held, Listener {
   }
 
   acknowledge(honoured: Filter): void {
-    this.notify(acknowledged(this.id, honoured))
+    // Nothing may be said before this; who does not get it would hear nothing, or what it cannot place.
+    if (!this.notify(acknowledged(this.id, honoured))) this.end()
   }
 
   announce(announcement: Announcement): void {
@@ -215,6 +217,3 @@ export const open = (
   )
   return { whole, held: undefined, end }
 }
-
-/** As `Exit.isExit`, which forgets what the exit holds. */
-const isExit = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)

@@ -28,14 +28,25 @@ export interface Channel {
 }
 
 /**
+ * Where Redis is, and under which names instances talk.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options extends RedisConnection.Options {
+  /** Instances with the same prefix hear each other; `causeway:` unless given. */
+  readonly prefix?: string | undefined
+}
+
+/**
  * @since 0.1.0
  * @category configuration
  */
 export interface Settings {
-  readonly redis: RedisConnection.Options
+  readonly redis: Options
   /** Who uses it, for messages: `the exchange of answers`. */
   readonly user: string
-  /** The channel's name; the number of the database is added to it, for Redis shares channels between databases. */
+  /** What the channel is called after the prefix: `answers`. */
   readonly name: string
   /** Hears what is published, in order; must not throw. */
   readonly onMessage: (text: string) => void
@@ -61,7 +72,8 @@ export const make = (
     const read = RedisConnection.settings(redis, user)
     if (Either.isLeft(read)) return yield* new RedisTrouble.Misconfigured({ description: read.left })
     const settings = { ...read.right, report: yield* RedisConnection.makeReport(read.right.address) }
-    const channel = `${name}:${settings.address.db}`
+    // Redis shares channels between its databases.
+    const channel = `${redis.prefix ?? "causeway:"}${name}:${settings.address.db}`
 
     const wake = yield* Queue.sliding<void>(1)
     const waiting = new Set<() => void>()

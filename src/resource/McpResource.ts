@@ -12,9 +12,11 @@ import type * as Schema from "effect/Schema"
 import type { NotAnswered } from "../ask/Ask.js"
 import type { Asking } from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
-import type * as Logging from "../protocol/Logging.js"
+import type * as Completion from "../catalog/Completion.js"
+import type { Call } from "../catalog/Handling.js"
+import type { StringFields as Strings } from "../catalog/StringFields.js"
 import type { McpError } from "../protocol/McpError.js"
-import type { Annotations, CacheHint, Icon, Progress, RequestId, Resource } from "../protocol/McpSchema.js"
+import type { Annotations, CacheHint, Icon, Resource } from "../protocol/McpSchema.js"
 import type { ResourceError } from "./ResourceError.js"
 import type { Variables } from "./UriTemplate.js"
 
@@ -36,17 +38,9 @@ export type TypeId = typeof TypeId
  * @since 0.1.0
  * @category models
  */
-export interface ResourceCall {
+export interface ResourceCall extends Call {
   /** As the client wrote it. */
   readonly uri: string
-  readonly caller: Principal
-  readonly requestId: RequestId
-  /** The request's `_meta`: untrusted, for trace context and extensions. */
-  readonly meta: { readonly [key: string]: unknown }
-  /** Tells the client how far the read has come; does nothing when nobody asked. */
-  readonly progress: (update: Progress) => void
-  /** Writes to the client's log; does nothing below the level it asked for. Holds no secret: it leaves the process. */
-  readonly log: (message: Logging.Message) => void
 }
 
 /**
@@ -82,30 +76,22 @@ export type Contents = Content | ReadonlyArray<Content>
  */
 export type Failure = ResourceError | McpError | NotAnswered
 
-/**
- * What is known when a variable is completed.
- *
- * @since 0.1.0
- * @category models
- */
-export interface CompletionContext {
-  /** Suggest nothing that this caller may not know. */
-  readonly caller: Principal
-  /** The variables that were chosen before: untrusted. */
-  readonly arguments: { readonly [name: string]: string }
-}
-
-/**
- * Gives the values that fit what was typed so far, the most relevant first. The
- * client sees 100 of them at most.
- *
- * @since 0.1.0
- * @category models
- */
-export type Complete<out E, out R> = (
-  value: string,
-  context: CompletionContext
-) => Effect.Effect<ReadonlyArray<string>, E, R>
+export type {
+  /**
+   * Gives the values that fit what was typed so far.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Complete,
+  /**
+   * What is known when something is completed.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  CompletionContext
+} from "../catalog/Completion.js"
 
 /**
  * Completions by the names of the variables they are for.
@@ -113,18 +99,7 @@ export type Complete<out E, out R> = (
  * @since 0.1.0
  * @category models
  */
-export interface Completers {
-  readonly [name: string]: Complete<Failure, unknown>
-}
-
-type CompleteRequirements<F> = F extends Complete<unknown, infer R> ? R : never
-
-/** Without completions nothing is inferred but the constraint, whose keys are all strings. */
-type CompletersRequirements<C extends Completers> = string extends keyof C ? never : CompleteRequirements<C[keyof C]>
-
-/** Fails to compile, with a sentence, for a name that is none of `Name`. */
-type OnlyNames<C extends Completers, Name> = string extends keyof C ? unknown
-  : { readonly [K in Exclude<keyof C, Name>]: "the template has no such variable" }
+export type Completers = Completion.Completers<Failure>
 
 interface Shown {
   readonly name: string
@@ -167,7 +142,7 @@ export interface Template<out R> extends Shown, Pipeable {
   readonly parameters: Schema.Struct.Fields | undefined
   /** Takes what the fields decoded. */
   readonly read: (parameters: unknown, call: ResourceCall) => Effect.Effect<Contents, unknown, unknown>
-  readonly complete: { readonly [name: string]: Complete<unknown, unknown> }
+  readonly complete: Completion.Completers<unknown>
   readonly list: ((caller: Principal) => Effect.Effect<ReadonlyArray<Resource>, unknown, unknown>) | undefined
 }
 
@@ -242,13 +217,6 @@ export const make = <E extends Failure, R>(
     read: options.read
   })
 
-/** The fields that are not written as a string, or need services to decode. */
-type OtherFields<P extends Schema.Struct.Fields> = {
-  readonly [K in keyof P]: [Schema.Struct.Context<Pick<P, K>>] extends [never]
-    ? Schema.Struct.Encoded<Pick<P, K>> extends { readonly [_ in K]?: string | undefined } ? never : K
-    : K
-}[keyof P]
-
 /**
  * Fails to compile, with a sentence, where a field is not written as a string or
  * needs services to decode: a URI has neither.
@@ -256,8 +224,10 @@ type OtherFields<P extends Schema.Struct.Fields> = {
  * @since 0.1.0
  * @category type-level
  */
-export type StringFields<P extends Schema.Struct.Fields> = [OtherFields<P>] extends [never] ? P
-  : { readonly [K in OtherFields<P>]: "a parameter must be encoded as a string, as in Schema.NumberFromString" }
+export type StringFields<P extends Schema.Struct.Fields> = Strings<
+  P,
+  "a parameter must be encoded as a string, as in Schema.NumberFromString"
+>
 
 /**
  * What a template's handler is given.
@@ -296,11 +266,13 @@ export const template = <
     readonly parameters?: P & StringFields<P>
     readonly read: (parameters: Parameters<T, P>, call: ResourceCall) => Effect.Effect<Contents, E, R>
     /** Suggests values for a variable; one whose schema is made of literals suggests those by itself. */
-    readonly complete?: C & NoInfer<OnlyNames<C, keyof Parameters<T, P>>>
+    readonly complete?:
+      & C
+      & NoInfer<Completion.OnlyNames<C, keyof Parameters<T, P>, "the template has no such variable">>
     /** Resources to list that the template can read; their MIME type is the template's unless given. */
     readonly list?: (caller: Principal) => Effect.Effect<ReadonlyArray<Resource>, LE, LR>
   }
-): Template<Exclude<R, Asking> | CompletersRequirements<C> | NoInfer<LR>> =>
+): Template<Exclude<R, Asking> | Completion.Requirements<C> | NoInfer<LR>> =>
   Object.assign(Object.create(prototype), shown(options), {
     _tag: "Template",
     uriTemplate,

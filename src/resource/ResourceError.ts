@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Unavailable from "../catalog/Unavailable.js"
 
 /**
  * There is no such resource, as far as this caller is concerned.
@@ -20,21 +21,15 @@ export class NotFound extends Schema.TaggedError<NotFound>("causeway/ResourceErr
   }
 }
 
-/**
- * The resource is there, but cannot be had now. `message` is one sentence for
- * the client; `cause` stays in the log and never leaves the process.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Unavailable extends Schema.TaggedError<Unavailable>("causeway/ResourceError/Unavailable")("Unavailable", {
-  message: Schema.String,
-  cause: Schema.optionalWith(Schema.Defect, { exact: true })
-}) {
-  get isRetryable() {
-    return true
-  }
-}
+export {
+  /**
+   * The resource is there, but cannot be had now.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  Unavailable
+} from "../catalog/Unavailable.js"
 
 /**
  * What the handler of a resource may fail with, beside an `McpError`.
@@ -43,7 +38,7 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("causeway/Resou
  * @category errors
  */
 export class ResourceError extends Schema.TaggedError<ResourceError>("causeway/ResourceError")("ResourceError", {
-  reason: Schema.Union(NotFound, Unavailable)
+  reason: Schema.Union(NotFound, Unavailable.Unavailable)
 }) {
   /** Whether the same read may succeed later. */
   get isRetryable() {
@@ -70,4 +65,4 @@ export const notFound = (): ResourceError => new ResourceError({ reason: new Not
  * @category constructors
  */
 export const unavailable = (message: string, cause?: unknown): ResourceError =>
-  new ResourceError({ reason: new Unavailable({ message, ...(cause === undefined ? {} : { cause }) }) })
+  new ResourceError({ reason: Unavailable.make(message, cause) })

@@ -6,26 +6,25 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Asking from "../ask/Asking.js"
+import type * as Asking from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
 import { isAllowed } from "../auth/Principal.js"
-import * as Changes from "../change/Changes.js"
+import * as Catalog from "../catalog/Catalog.js"
+import type * as Completion from "../catalog/Completion.js"
+import * as Handling from "../catalog/Handling.js"
+import * as Visible from "../catalog/Visible.js"
 import type { McpError } from "../protocol/McpError.js"
 import { invalidParams } from "../protocol/McpError.js"
 import type * as Mcp from "../protocol/McpSchema.js"
-import * as Completions from "./internal/Completions.js"
 import * as Entry from "./internal/Entry.js"
 import * as Outcome from "./internal/Outcome.js"
-import * as Visible from "./internal/Visible.js"
 import type * as McpResource from "./McpResource.js"
-import { unavailable } from "./ResourceError.js"
 import * as UriTemplate from "./UriTemplate.js"
 
 /**
@@ -59,13 +58,9 @@ export interface ReadRequest extends McpResource.ResourceCall {
  * @since 0.1.0
  * @category models
  */
-export interface CompleteRequest {
+export interface CompleteRequest extends Completion.Request {
   /** The template, as it is listed. */
   readonly uri: string
-  readonly argument: Mcp.Complete["argument"]
-  /** The variables that were chosen before. */
-  readonly context: Mcp.Complete["context"]
-  readonly caller: Principal
 }
 
 /**
@@ -82,6 +77,8 @@ export class ResourceRegistry extends Context.Tag("causeway/ResourceRegistry")<R
   readonly list: (caller: Principal) => Effect.Effect<ReadonlyArray<Mcp.Resource>>
   /** The templates this caller may see, in the order of registration; the same array as long as nothing changes. */
   readonly templates: (caller: Principal) => ReadonlyArray<Mcp.ResourceTemplate>
+  /** Whether there is such a resource for this caller, as far as that shows without reading it. */
+  readonly isVisible: (uri: string, caller: Principal) => boolean
   /**
    * Reads a resource. A fixed URI wins over templates; those are tried in the
    * order of registration. Fails with `invalidParams` and `{ uri }` when there is
@@ -112,29 +109,34 @@ export interface Options {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-interface State extends Entry.Entries {
-  readonly list: (caller: Principal) => ReadonlyArray<Mcp.Resource>
+interface View {
+  readonly entries: ReadonlyMap<string, Entry.Entry>
+  readonly patterns: ReadonlyArray<Entry.Patterned>
+  readonly resources: (caller: Principal) => ReadonlyArray<Mcp.Resource>
   readonly templates: (caller: Principal) => ReadonlyArray<Mcp.ResourceTemplate>
+  /** The templates that list resources themselves. */
   readonly listing: ReadonlyArray<Entry.Patterned>
 }
 
-const itemOf = <A>(entry: { readonly resource: McpResource.Any; readonly description: A }) => ({
-  scopes: entry.resource.scopes,
-  item: entry.description
-})
+const viewOf = (entries: ReadonlyMap<string, Entry.Entry>): View => {
+  const all = [...entries.values()]
+  const patterns = all.filter((entry) => entry._tag === "Patterned")
+  return {
+    entries,
+    patterns,
+    resources: Visible.make(all.filter((entry) => entry._tag === "Direct")),
+    templates: Visible.make(patterns),
+    listing: patterns.filter((entry) => entry.resource.list !== undefined)
+  }
+}
 
-const stateOf = (entries: Entry.Entries): State => ({
-  ...entries,
-  list: Visible.make([...entries.directs.values()].map(itemOf)),
-  templates: Visible.make([...entries.patterns.values()].map(itemOf)),
-  listing: [...entries.patterns.values()].filter((entry) => entry.resource.list !== undefined)
+const open = Catalog.make({
+  compile: (resources: ReadonlyArray<McpResource.Any>, services) =>
+    Effect.sync(() => Entry.compile(resources, services)),
+  refuse: (problems) => new ResourceRegistryError({ problems }),
+  view: viewOf,
+  changed: { _tag: "ResourcesChanged" }
 })
-
-const compile = (
-  resources: ReadonlyArray<McpResource.Any>,
-  context: Context.Context<unknown>
-): Either.Either<Entry.Entries, ResourceRegistryError> =>
-  Either.mapLeft(Entry.compile(resources, context), (problems) => new ResourceRegistryError({ problems }))
 
 /**
  * Makes a registry. Fails with every problem found: URIs that are not absolute
@@ -153,111 +155,76 @@ export const make = <Resources extends ReadonlyArray<McpResource.Any>>(
   McpResource.Requirements<Resources[number]>
 > =>
   Effect.gen(function*() {
-    // The resources' own types say which services their erased handlers need.
-    const context = (yield* Effect.context<McpResource.Requirements<Resources[number]>>()) as Context.Context<unknown>
-    const changes = yield* Effect.serviceOption(Changes.Changes)
-    const timeout = Duration.decode(options.timeout ?? "30 seconds")
-    let state = stateOf(yield* compile(resources, context))
+    const catalog = yield* open<McpResource.Requirements<Resources[number]>>(resources)
+    const handling = Handling.make({ name: "resource", timeout: options.timeout, reason: Outcome.reason })
 
-    const announce = Option.match(changes, {
-      onNone: () => Effect.void,
-      onSome: ({ publish }) => publish({ _tag: "ResourcesChanged" })
-    })
-
-    const within = <A>(
-      effect: Effect.Effect<A, unknown, unknown>,
-      services: Context.Context<unknown>
-    ): Effect.Effect<A, unknown> =>
-      effect.pipe(
-        Effect.timeoutFail({
-          duration: timeout,
-          onTimeout: () => unavailable(`The resource was not ready within ${Duration.format(timeout)}. Try again.`)
-        }),
-        Effect.mapInputContext((ambient: Context.Context<never>) => Context.merge(ambient, services))
-      )
-
-    /** The entry for a URI, with its handler ready to begin. */
-    const find = (request: ReadRequest) => {
-      const direct = state.directs.get(request.uri)
-      if (direct !== undefined) {
-        return isAllowed(request.caller, direct.resource.scopes)
-          ? { entry: direct, effect: Outcome.begin(() => direct.resource.read(request)) }
+    /** The entry for a URI, and how its handler begins. */
+    const find = (uri: string, caller: Principal) => {
+      const direct = catalog.view.entries.get(uri)
+      if (direct?._tag === "Direct") {
+        return isAllowed(caller, direct.scopes)
+          ? { entry: direct, begin: (request: ReadRequest) => Handling.begin(direct.resource.read, request) }
           : undefined
       }
-      for (const entry of state.patterns.values()) {
-        if (!isAllowed(request.caller, entry.resource.scopes)) continue
-        const values = UriTemplate.match(entry.uriTemplate, request.uri)
+      for (const entry of catalog.view.patterns) {
+        if (!isAllowed(caller, entry.scopes)) continue
+        const values = UriTemplate.match(entry.uriTemplate, uri)
         const parameters = values === undefined ? undefined : entry.decode(values)
         if (parameters !== undefined && Either.isRight(parameters)) {
-          return { entry, effect: Outcome.begin(() => entry.resource.read(parameters.right, request)) }
+          const { right } = parameters
+          return { entry, begin: (request: ReadRequest) => Handling.begin(entry.resource.read, right, request) }
         }
       }
       return undefined
     }
 
     const read = (request: ReadRequest): Effect.Effect<Mcp.ReadResult | Asking.Paused, McpError> => {
-      const found = find(request)
-      if (found === undefined) return Outcome.notFound(request.uri)
-      const { effect, entry } = found
-      const exit = Outcome.exitOf(effect)
-      if (exit !== undefined) return Outcome.settle(entry.resource, request.uri, exit, false)
-      const run = Asking.start(request.asking)
-      return within(effect, Context.add(entry.context, Asking.Asking, run)).pipe(
-        Effect.exit,
-        Effect.flatMap((exit): Effect.Effect<Mcp.ReadResult | Asking.Paused, McpError> => {
-          const paused = Asking.paused(run)
-          return paused === undefined
-            ? Outcome.settle(entry.resource, request.uri, exit, run.answers.size > 0)
-            : Exit.succeed(paused)
-        })
-      )
+      const found = find(request.uri, request.caller)
+      if (found === undefined) return Exit.fail(Outcome.notFound(request.uri))
+      const { begin, entry } = found
+      return handling.run(begin(request), {
+        key: request.uri,
+        services: entry.services,
+        asking: request.asking,
+        settle: (contents, isAnswered) => Outcome.settle(entry.resource, request.uri, contents, isAnswered)
+      })
     }
 
     const complete = (request: CompleteRequest): Effect.Effect<Mcp.Completion, McpError> => {
       const { argument, caller, uri } = request
-      const entry = state.patterns.get(uri)
-      if (entry === undefined || !isAllowed(caller, entry.resource.scopes)) {
+      const entry = catalog.view.entries.get(uri)
+      if (entry?._tag !== "Patterned" || !isAllowed(caller, entry.scopes)) {
         return Exit.fail(
           invalidParams("Unknown resource template", { uri: uri.slice(0, UriTemplate.maxTemplateLength) })
         )
       }
-      if (!entry.uriTemplate.names.includes(argument.name)) {
-        return Exit.fail(invalidParams(`The template has no variable ${JSON.stringify(argument.name.slice(0, 128))}`))
-      }
-      const completer = entry.complete.get(argument.name)
-      if (completer === undefined) {
-        return Exit.succeed(Completions.startingWith(entry.literals.get(argument.name) ?? [], argument.value))
-      }
-      const finish = (exit: Exit.Exit<ReadonlyArray<string>, unknown>): Effect.Effect<Mcp.Completion, McpError> =>
-        Exit.isSuccess(exit) ? Exit.succeed(Completions.first(exit.value)) : Outcome.fail(uri, exit.cause)
-      const effect = Outcome.begin(() => completer(argument.value, { caller, arguments: request.context }))
-      const exit = Outcome.exitOf(effect)
-      return exit === undefined ? Effect.flatMap(Effect.exit(within(effect, entry.context)), finish) : finish(exit)
+      return entry.uriTemplate.names.includes(argument.name)
+        ? handling.complete(uri, entry, request)
+        : Exit.fail(invalidParams(`The template has no variable ${JSON.stringify(argument.name.slice(0, 128))}`))
     }
 
-    const listOf = (entry: Entry.Patterned, caller: Principal): Effect.Effect<ReadonlyArray<Mcp.Resource>> =>
-      within(Outcome.begin(() => entry.resource.list?.(caller) ?? Exit.succeed([])), entry.context).pipe(
+    const listOf = (
+      { resource: { list, mimeType, uriTemplate }, services }: Entry.Patterned,
+      caller: Principal
+    ): Effect.Effect<ReadonlyArray<Mcp.Resource>> =>
+      handling.within(list === undefined ? Exit.succeed([]) : Handling.begin(list, caller), services).pipe(
         Effect.map((listed) =>
           listed.map((resource) =>
-            entry.resource.mimeType === undefined || resource.mimeType !== undefined
-              ? resource
-              : { ...resource, mimeType: entry.resource.mimeType }
+            mimeType === undefined || resource.mimeType !== undefined ? resource : { ...resource, mimeType }
           )
         ),
         Effect.catchAll((error) =>
-          Effect.as(
-            Effect.logWarning(`Resources of ${entry.resource.uriTemplate} were not listed`, Cause.fail(error)),
-            []
-          )
+          Effect.as(Effect.logWarning(`Resources of ${uriTemplate} were not listed`, Cause.fail(error)), [])
         )
       )
 
     const list = (caller: Principal): Effect.Effect<ReadonlyArray<Mcp.Resource>> => {
-      const fixed = state.list(caller)
-      const listing = state.listing.filter((entry) => isAllowed(caller, entry.resource.scopes))
-      if (listing.length === 0) return Exit.succeed(fixed)
+      const { listing, resources } = catalog.view
+      const fixed = resources(caller)
+      const allowed = listing.filter((entry) => isAllowed(caller, entry.scopes))
+      if (allowed.length === 0) return Exit.succeed(fixed)
       return Effect.map(
-        Effect.forEach(listing, (entry) => listOf(entry, caller), { concurrency: 4 }),
+        Effect.forEach(allowed, (entry) => listOf(entry, caller), { concurrency: 4 }),
         (listed) => {
           const found = new Map(fixed.map((resource) => [resource.uri, resource]))
           for (const resource of listed.flat()) {
@@ -268,29 +235,15 @@ export const make = <Resources extends ReadonlyArray<McpResource.Any>>(
       )
     }
 
-    const add = <Added extends ReadonlyArray<McpResource.Any>>(
-      ...added: Added
-    ): Effect.Effect<void, ResourceRegistryError, McpResource.Requirements<Added[number]>> =>
-      Effect.gen(function*() {
-        const context = (yield* Effect.context<McpResource.Requirements<Added[number]>>()) as Context.Context<unknown>
-        const entries = yield* compile(added, context)
-        state = stateOf({
-          directs: new Map([...state.directs, ...entries.directs]),
-          patterns: new Map([...state.patterns, ...entries.patterns])
-        })
-        if (added.length > 0) yield* announce
-      })
-
-    const remove = (uriOrTemplate: string): Effect.Effect<boolean> =>
-      Effect.suspend(() => {
-        const directs = new Map(state.directs)
-        const patterns = new Map(state.patterns)
-        if (!directs.delete(uriOrTemplate) && !patterns.delete(uriOrTemplate)) return Effect.succeed(false)
-        state = stateOf({ directs, patterns })
-        return Effect.as(announce, true)
-      })
-
-    return { list, templates: (caller: Principal) => state.templates(caller), read, complete, add, remove }
+    return {
+      list,
+      templates: (caller: Principal) => catalog.view.templates(caller),
+      isVisible: (uri, caller) => find(uri, caller) !== undefined,
+      read,
+      complete,
+      add: (...added) => catalog.add(added),
+      remove: catalog.remove
+    }
   })
 
 /**

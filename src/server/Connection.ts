@@ -14,9 +14,9 @@ import { randomUUID } from "node:crypto"
 import type { PendingAsks } from "../ask/PendingAsks.js"
 import type { Principal } from "../auth/Principal.js"
 import type { Changes } from "../change/Changes.js"
-import * as Answer from "../protocol/Answer.js"
 import type { Arrival, Exchange, Reply, Standing, Tell } from "../protocol/Dispatcher.js"
 import * as Dispatcher from "../protocol/Dispatcher.js"
+import { isExit } from "../protocol/Ended.js"
 import * as JsonBounds from "../protocol/JsonBounds.js"
 import * as JsonRpc from "../protocol/JsonRpc.js"
 import { Code, invalidRequest, McpError } from "../protocol/McpError.js"
@@ -80,6 +80,8 @@ export interface Services {
   /** Nothing is announced unasked without it. */
   readonly changes: Context.Tag.Service<Changes> | undefined
   readonly bounds: JsonBounds.Bounds
+  /** Whether a caller may know of a resource, and so of its changes; every caller unless given. */
+  readonly isVisible?: ((uri: string, caller: Principal) => boolean) | undefined
   /** How long a client may take to answer a question; ten minutes unless given. */
   readonly askTimeout?: Duration.DurationInput | undefined
 }
@@ -136,7 +138,10 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
 
     const announcements = yield* Announcements.make({
       changes,
-      announcement: dispatcher.announcement,
+      announcement: (change, version) =>
+        change._tag === "ResourceUpdated" && services.isVisible?.(change.uri, peer.caller) === false
+          ? undefined
+          : dispatcher.announcement(change, version),
       send,
       isBehind
     })
@@ -186,8 +191,8 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
         announcements.begin(exchange.handshake.version)
       }
       for (const tell of exchange.tells) heed(tell)
-      if (Answer.isExit(exchange.reply)) {
-        return deliver(Exit.isSuccess(exchange.reply) ? exchange.reply.value : undefined)
+      if (isExit(exchange.reply)) {
+        return deliver(Exit.isSuccess(exchange.reply) ? exchange.reply.value : InFlight.unanswered(exchange.id))
       }
       // A subscription has begun already, and is counted where it began.
       if (exchange.end === undefined && inFlight.requests() >= maxInFlight) {

@@ -26,6 +26,8 @@ export interface Options {
   readonly readTask:
     | ((taskId: string, caller: Principal) => Effect.Effect<Option.Option<McpTask.State>, unknown>)
     | undefined
+  /** Whether a caller may know of a resource, and so of its changes. */
+  readonly isVisible: (uri: string, caller: Principal) => boolean
   /** Open subscriptions at once. */
   readonly most: number
 }
@@ -37,12 +39,23 @@ const full = Exit.fail(
   })
 )
 
+/** What all open subscriptions may name together, in characters: each may name a thousand things at length. */
+const mostCharacters = 64 * 1024 * 1024
+
+const charactersOf = ({ resourceSubscriptions = [], taskIds = [] }: Change.Filter): number => {
+  let characters = 0
+  for (const name of resourceSubscriptions) characters += name.length
+  for (const name of taskIds) characters += name.length
+  return characters
+}
+
 /** What is wanted, ready to be asked often. */
 const wanting = (filter: Change.Filter): (event: Event) => boolean => {
   const uris = filter.resourceSubscriptions === undefined ? undefined : new Set(filter.resourceSubscriptions)
+  const taskIds = filter.taskIds === undefined ? undefined : new Set(filter.taskIds)
   return (event) =>
     event._tag === "TaskChanged"
-      ? filter.taskIds?.includes(event.taskId) === true
+      ? taskIds?.has(event.taskId) === true
       : event._tag === "ResourceUpdated"
       ? uris?.has(event.uri) === true
       : Change.isWanted(filter, event)
@@ -56,43 +69,78 @@ const wanting = (filter: Change.Filter): (event: Event) => boolean => {
  * @category constructors
  */
 export const make = (
-  { changes, most, readTask }: Options
+  { changes, isVisible, most, readTask }: Options
 ): Effect.Effect<NonNullable<Handlers<Principal>["listen"]>> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     const fork = Runtime.runFork(runtime)
     let open = 0
+    let characters = 0
+
+    const isFull = (wanted: Change.Filter): boolean =>
+      open >= most || (characters > 0 && characters + charactersOf(wanted) > mostCharacters)
 
     const begin = (filter: Change.Filter, caller: Principal, listener: Listener): () => void => {
       const isWanted = wanting(filter)
+      /** The tasks that are being read, and whether they have changed since that began. */
+      const reading = filter.taskIds === undefined ? undefined : new Map<string, boolean>()
       let isOpen = true
+      const named = charactersOf(filter)
       open += 1
+      characters += named
       listener.acknowledge(filter)
+
+      // One read of a task at a time: of two, the older could end last, and a task would seem to go back.
+      const tellTask = (taskId: string): void => {
+        if (readTask === undefined || reading === undefined) return
+        if (reading.has(taskId)) return void reading.set(taskId, true)
+        reading.set(taskId, false)
+        fork(Effect.map(Effect.exit(readTask(taskId, caller)), (exit) => {
+          const state = Exit.isSuccess(exit) ? exit.value : Option.none()
+          if (isOpen && Option.isSome(state)) listener.announce({ _tag: "TaskState", task: state.value })
+          const hasChanged = reading.get(taskId) === true
+          reading.delete(taskId)
+          if (isOpen && hasChanged) tellTask(taskId)
+        }))
+      }
       const stop = changes.listen((event) => {
         if (!isOpen || !isWanted(event)) return
-        if (event._tag !== "TaskChanged") return listener.announce(event)
-        if (readTask === undefined) return
-        fork(Effect.map(Effect.option(readTask(event.taskId, caller)), (found) => {
-          const state = Option.flatten(found)
-          if (isOpen && Option.isSome(state)) listener.announce({ _tag: "TaskState", task: state.value })
-        }))
+        if (event._tag === "TaskChanged") tellTask(event.taskId)
+        else listener.announce(event)
       })
       return () => {
         if (!isOpen) return
         isOpen = false
         open -= 1
+        characters -= named
         stop()
       }
     }
 
-    return ({ caller }, wanted, listener) => {
-      if (open >= most) return full
+    const visible = (wanted: Change.Filter, caller: Principal): Change.Filter =>
+      wanted.resourceSubscriptions === undefined ? wanted : {
+        ...wanted,
+        resourceSubscriptions: wanted.resourceSubscriptions.filter((uri) => isVisible(uri, caller))
+      }
+
+    return ({ caller }, asked, listener) => {
+      const wanted = visible(asked, caller)
+      if (isFull(wanted)) return full
       const { taskIds } = wanted
       if (taskIds === undefined || readTask === undefined) return Exit.succeed(begin(wanted, caller, listener))
-      return Effect.filter(
+      const looked = Effect.filter(
         [...new Set(taskIds)],
         (taskId) =>
           Effect.map(Effect.option(readTask(taskId, caller)), (found) => Option.isSome(Option.flatten(found))),
         { concurrency: 8 }
-      ).pipe(Effect.map((own) => begin({ ...wanted, taskIds: own }, caller, listener)))
+      )
+      // Whoever keeps what begins may let nothing interrupt it; the look at up to a thousand tasks may be.
+      return Effect.flatMap(
+        Effect.interruptible(looked),
+        // Others may have begun meanwhile.
+        (own) => {
+          const held = { ...wanted, taskIds: own }
+          return isFull(held) ? full : Exit.succeed(begin(held, caller, listener))
+        }
+      )
     }
   })

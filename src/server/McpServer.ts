@@ -134,7 +134,8 @@ const taskRunner = (
         changes,
         timeToLive: options.tasks?.timeToLive,
         pollInterval: options.tasks?.pollInterval,
-        maxRunning: options.tasks?.maxRunning
+        maxRunning: options.tasks?.maxRunning,
+        patience: options.callTimeout
       })
   )
 
@@ -159,6 +160,7 @@ export const make = (
     const pendingAsks = Option.isSome(shared) ? shared.value : yield* PendingAsks.makeMemory
     const sealer = options.sealer ?? (yield* Sealer.random)
     const clock = yield* Effect.clock
+    const isVisible = (uri: string, caller: Principal): boolean => resources?.isVisible(uri, caller) === true
     const runner = yield* taskRunner(registry, changes, options)
     const askTimeout = Duration.decode(options.askTimeout ?? "10 minutes")
     const cache: CacheHint = {
@@ -176,6 +178,7 @@ export const make = (
     const listen = changes === undefined ? undefined : yield* Listening.make({
       changes,
       readTask: runner?.read,
+      isVisible,
       most: options.maxSubscriptions ?? 10_000
     })
     const info = implementation(options)
@@ -197,14 +200,15 @@ export const make = (
       hasSessions: true,
       onDefect: (incident, cause) => Effect.logError(`A request hit a defect; incident ${incident}`, cause)
     })
-    const sessions = Sessions.make({ dispatcher, sealer, pendingAsks, changes, clock, askTimeout })
+    const sessions = Sessions.make({ dispatcher, sealer, pendingAsks, changes, clock, isVisible, askTimeout })
     const services: Connection.Services = {
       dispatcher,
       // The answer can come on that pipe alone, so nothing that is shared needs to work for it.
       pendingAsks: yield* PendingAsks.makeMemory,
       changes,
       askTimeout,
-      bounds: { ...JsonBounds.defaults, ...options.bounds }
+      bounds: { ...JsonBounds.defaults, ...options.bounds },
+      isVisible
     }
     return {
       info,

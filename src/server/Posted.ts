@@ -17,4 +17,9 @@ export interface Posted extends Exchange {
    * no answer: older clients cancel by another message. Gives what forgets it.
    */
   readonly waiting?: ((end: () => void) => () => void) | undefined
+  /**
+   * To be told that the stream of the reply has gone. A call of an older client
+   * goes on; a question of it, which nobody sees any more, does not.
+   */
+  readonly lost?: (() => void) | undefined
 }

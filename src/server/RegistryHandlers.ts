@@ -13,11 +13,11 @@ import type { Paused } from "../ask/Asking.js"
 import * as Asking from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
 import type { Sealer } from "../auth/Sealer.js"
+import type { Call } from "../catalog/Handling.js"
 import type { PromptRegistry } from "../prompt/PromptRegistry.js"
-import { isExit } from "../protocol/Answer.js"
+import { isExit } from "../protocol/Ended.js"
 import type { Handlers, RequestContext } from "../protocol/Handlers.js"
-import type { McpError } from "../protocol/McpError.js"
-import { invalidParams } from "../protocol/McpError.js"
+import { invalidParams, McpError } from "../protocol/McpError.js"
 import type * as Mcp from "../protocol/McpSchema.js"
 import * as McpTask from "../protocol/McpTask.js"
 import * as Revisions from "../protocol/Revisions.js"
@@ -52,14 +52,9 @@ interface Resumable {
   readonly requestState?: string
 }
 
-/** What a call is run with, and how its questions go back: sealed to the caller and to the request. */
-const resuming = ({ clock, sealer, stateTimeToLive }: Options) => {
-  const bind = (
-    context: RequestContext<Principal>,
-    method: string,
-    target: string,
-    given: unknown
-  ): RequestState.Bound => ({
+/** How calls of one method begin, and how their questions go back: sealed to the caller and to the request. */
+const resuming = (method: string, { clock, sealer, stateTimeToLive }: Options) => {
+  const bind = (context: RequestContext<Principal>, target: string, given: unknown): RequestState.Bound => ({
     caller: context.caller,
     method,
     target,
@@ -67,78 +62,76 @@ const resuming = ({ clock, sealer, stateTimeToLive }: Options) => {
     now: clock.unsafeCurrentTimeMillis(),
     timeToLive: stateTimeToLive
   })
+
+  const written = <A extends { readonly _tag: string }>(
+    value: A | Paused,
+    context: RequestContext<Principal>,
+    target: string,
+    given: unknown
+  ): Exclude<A, Paused> | Mcp.InputRequired =>
+    isPaused(value)
+      ? {
+        _tag: "InputRequired",
+        inputRequests: value.requests,
+        requestState: RequestState.seal(sealer, value.memo, bind(context, target, given))
+      }
+      : value as Exclude<A, Paused>
+
   return {
+    /** What a call is run with; or why its state is refused. */
     inputs: (
       context: RequestContext<Principal>,
-      method: string,
       target: string,
       given: unknown,
       { inputResponses, requestState }: Resumable
-    ): Either.Either<Asking.Inputs, McpError> => {
+    ): Asking.Inputs | McpError => {
       const { clientCapabilities } = context
       if (requestState === undefined) {
         // Nothing was asked, so nothing can have been answered.
-        return Either.right({ memo: Asking.nothing, responses: noResponses, clientCapabilities })
+        return { memo: Asking.nothing, responses: noResponses, clientCapabilities }
       }
-      return Either.map(
-        RequestState.open(sealer, requestState, bind(context, method, target, given)),
-        (memo) => ({ memo, responses: inputResponses ?? noResponses, clientCapabilities })
-      )
+      const opened = RequestState.open(sealer, requestState, bind(context, target, given))
+      return Either.isLeft(opened)
+        ? opened.left
+        : { memo: opened.right, responses: inputResponses ?? noResponses, clientCapabilities }
     },
     outcome: <A extends { readonly _tag: string }>(
       answer: Effect.Effect<A | Paused, McpError>,
       context: RequestContext<Principal>,
-      method: string,
       target: string,
       given: unknown
     ): Effect.Effect<Exclude<A, Paused> | Mcp.InputRequired, McpError> => {
-      const written = (value: A | Paused): Exclude<A, Paused> | Mcp.InputRequired =>
-        isPaused(value)
-          ? {
-            _tag: "InputRequired",
-            inputRequests: value.requests,
-            requestState: RequestState.seal(sealer, value.memo, bind(context, method, target, given))
-          }
-          : value as Exclude<A, Paused>
-      if (Exit.isExit(answer)) {
-        const exit = answer as Exit.Exit<A | Paused, McpError>
-        return Exit.isSuccess(exit) && isPaused(exit.value)
-          ? Exit.succeed(written(exit.value))
-          : exit as Exit.Exit<Exclude<A, Paused>, McpError>
-      }
-      return Effect.map(answer, written)
+      if (!isExit(answer)) return Effect.map(answer, (value) => written(value, context, target, given))
+      return Exit.isSuccess(answer) && isPaused(answer.value)
+        ? Exit.succeed(written(answer.value, context, target, given))
+        : answer as Exit.Exit<Exclude<A, Paused>, McpError>
     }
   }
 }
 
+/** What handlers of resources and prompts are told of a request. */
+const callOf = ({ caller, log, meta, progress, requestId }: RequestContext<Principal>): Call => ({
+  caller,
+  requestId,
+  meta,
+  progress,
+  log
+})
+
 const nameOf = ({ name }: { readonly name: string }): string => name
 
-const next = (nextCursor: string | undefined, cache: Mcp.CacheHint) =>
-  nextCursor === undefined ? { cache } : { nextCursor, cache }
+/** Writes the pages of a list, whose items stand under this key. */
+const pageOf =
+  <K extends string>(key: K) => <A>(items: ReadonlyArray<A>, nextCursor: string | undefined, cache: Mcp.CacheHint) =>
+    // A computed key has the type of all strings; this one is `K`.
+    ({ [key]: items, ...(nextCursor === undefined ? {} : { nextCursor }), cache }) as
+      & { readonly [_ in K]: ReadonlyArray<A> }
+      & { readonly nextCursor?: string; readonly cache: Mcp.CacheHint }
 
-const toolPage = (
-  tools: ReadonlyArray<Mcp.ToolDescription>,
-  cursor: string | undefined,
-  cache: Mcp.CacheHint
-): Mcp.ToolPage => ({ tools, ...next(cursor, cache) })
-
-const resourcePage = (
-  resources: ReadonlyArray<Mcp.Resource>,
-  cursor: string | undefined,
-  cache: Mcp.CacheHint
-): Mcp.ResourcePage => ({ resources, ...next(cursor, cache) })
-
-const templatePage = (
-  resourceTemplates: ReadonlyArray<Mcp.ResourceTemplate>,
-  cursor: string | undefined,
-  cache: Mcp.CacheHint
-): Mcp.ResourceTemplatePage => ({ resourceTemplates, ...next(cursor, cache) })
-
-const promptPage = (
-  prompts: ReadonlyArray<Mcp.Prompt>,
-  cursor: string | undefined,
-  cache: Mcp.CacheHint
-): Mcp.PromptPage => ({ prompts, ...next(cursor, cache) })
+const toolPage = pageOf("tools")
+const resourcePage = pageOf("resources")
+const templatePage = pageOf("resourceTemplates")
+const promptPage = pageOf("prompts")
 
 const isPaused = (value: { readonly _tag: string }): value is Paused => value._tag === "Paused"
 
@@ -152,7 +145,7 @@ export const tools = (
   options: Options
 ): NonNullable<Handlers<Principal>["tools"]> => {
   const page = Page.make(options)
-  const resume = resuming(options)
+  const resume = resuming("tools/call", options)
   // Not while the layers are built: standard output may not yet be kept for the protocol.
   let unsaid = registry.warnings
   const warnOnce = Effect.suspend(() => {
@@ -169,8 +162,8 @@ export const tools = (
     headers: registry.headers,
     unasked: ToolCodec.fromUnasked,
     call: (context, request) => {
-      const inputs = resume.inputs(context, "tools/call", request.name, request.arguments, request)
-      if (Either.isLeft(inputs)) return Exit.fail(inputs.left)
+      const asking = resume.inputs(context, request.name, request.arguments, request)
+      if (asking instanceof McpError) return Exit.fail(asking)
       const call = {
         name: request.name,
         arguments: request.arguments,
@@ -180,12 +173,12 @@ export const tools = (
         log: context.log,
         meta: context.meta,
         beginTask: never,
-        asking: inputs.right
+        asking
       }
-      const clientKnowsTasks = McpTask.isKnown(context.clientCapabilities) &&
-        Revisions.stateless.includes(context.revision)
-      const answer = runner === undefined ? registry.call(call) : runner.call(call, { clientKnowsTasks })
-      return resume.outcome(answer, context, "tools/call", request.name, request.arguments)
+      const answer = runner === undefined ? registry.call(call) : runner.call(call, {
+        clientKnowsTasks: McpTask.isKnown(context.clientCapabilities) && Revisions.stateless.includes(context.revision)
+      })
+      return resume.outcome(answer, context, request.name, request.arguments)
     }
   }
 }
@@ -201,7 +194,7 @@ export const resources = (
   options: Options
 ): NonNullable<Handlers<Principal>["resources"]> => {
   const page = Page.make(options)
-  const resume = resuming(options)
+  const resume = resuming("resources/read", options)
   return {
     listChanged: options.announces,
     subscribe: options.announces,
@@ -213,18 +206,11 @@ export const resources = (
     templates: (context, cursor) =>
       page(registry.templates(context.caller), cursor, (template) => template.uriTemplate, templatePage),
     read: (context, request) => {
-      const inputs = resume.inputs(context, "resources/read", request.uri, undefined, request)
-      if (Either.isLeft(inputs)) return Exit.fail(inputs.left)
-      const answer = registry.read({
-        uri: request.uri,
-        caller: context.caller,
-        requestId: context.requestId,
-        meta: context.meta,
-        progress: context.progress,
-        log: context.log,
-        asking: inputs.right
-      })
-      return resume.outcome(answer, context, "resources/read", request.uri, undefined)
+      const { uri } = request
+      const asking = resume.inputs(context, uri, undefined, request)
+      return asking instanceof McpError
+        ? Exit.fail(asking)
+        : resume.outcome(registry.read({ ...callOf(context), uri, asking }), context, uri, undefined)
     }
   }
 }
@@ -238,24 +224,16 @@ export const prompts = (
   options: Options
 ): NonNullable<Handlers<Principal>["prompts"]> => {
   const page = Page.make(options)
-  const resume = resuming(options)
+  const resume = resuming("prompts/get", options)
   return {
     listChanged: options.announces,
     list: (context, cursor) => page(registry.list(context.caller), cursor, nameOf, promptPage),
     get: (context, request) => {
-      const inputs = resume.inputs(context, "prompts/get", request.name, request.arguments, request)
-      if (Either.isLeft(inputs)) return Exit.fail(inputs.left)
-      const answer = registry.get({
-        name: request.name,
-        arguments: request.arguments,
-        caller: context.caller,
-        requestId: context.requestId,
-        meta: context.meta,
-        progress: context.progress,
-        log: context.log,
-        asking: inputs.right
-      })
-      return resume.outcome(answer, context, "prompts/get", request.name, request.arguments)
+      const { arguments: given, name } = request
+      const asking = resume.inputs(context, name, given, request)
+      return asking instanceof McpError
+        ? Exit.fail(asking)
+        : resume.outcome(registry.get({ ...callOf(context), name, arguments: given, asking }), context, name, given)
     }
   }
 }

@@ -53,6 +53,8 @@ const refused: Either.Either<never, McpError> = Either.left(
 /** JSON with sorted keys: one text for all ways to write a value. */
 const canonical = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
+  // A number too large for JSON was parsed as infinity, which JSON would write as `null`.
+  if (typeof value === "number") return String(value)
   if (!isObject(value)) return JSON.stringify(value) ?? "null"
   const members = Object.keys(value).sort().flatMap((key) =>
     value[key] === undefined ? [] : [`${JSON.stringify(key)}:${canonical(value[key])}`]
@@ -78,7 +80,11 @@ const binding = ({ arguments: given, caller, method, target }: Bound): ReadonlyA
 export const seal = (sealer: Sealer, memo: Memo, bound: Bound): string =>
   sealer.seal(
     purpose,
-    JSON.stringify({ expires: bound.now + (bound.timeToLive ?? defaultTimeToLive), memo }),
+    JSON.stringify({
+      // JSON has no infinity.
+      expires: Math.min(bound.now + (bound.timeToLive ?? defaultTimeToLive), Number.MAX_SAFE_INTEGER),
+      memo
+    }),
     binding(bound)
   )
 

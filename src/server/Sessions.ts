@@ -33,6 +33,8 @@ export interface Options {
   readonly pendingAsks: Context.Tag.Service<PendingAsks>
   readonly changes: Context.Tag.Service<Changes> | undefined
   readonly clock: Clock.Clock
+  /** Whether a caller may know of a resource, and so of its changes. */
+  readonly isVisible: (uri: string, caller: Principal) => boolean
   /** How long a client may take to answer a question. */
   readonly askTimeout: Duration.Duration
 }
@@ -82,7 +84,7 @@ const isSame = (left: Principal, right: Principal): boolean => left.id === right
  * @category constructors
  */
 export const make = (options: Options): Sessions => {
-  const { askTimeout, changes, clock, dispatcher, pendingAsks, sealer } = options
+  const { askTimeout, changes, clock, dispatcher, isVisible, pendingAsks, sealer } = options
   /** The one that was used longest ago stands first. */
   const sessions = new Map<string, Known>()
   /** The open streams of each session, the newest last. */
@@ -114,11 +116,16 @@ export const make = (options: Options): Sessions => {
     return entry
   }
 
-  const standing = (session: string, { handshake, logLevel }: Known, arrival: Arrival<Principal>): Standing => ({
+  const standing = (
+    session: string,
+    { handshake, logLevel }: Known,
+    arrival: Arrival<Principal>,
+    loss: Outgoing.Loss
+  ): Standing => ({
     ...handshake,
     logLevel,
     ask: arrival.canStream
-      ? Outgoing.ask({ pendingAsks, owner: session, send: arrival.notify, timeout: askTimeout })
+      ? Outgoing.ask({ pendingAsks, owner: session, send: arrival.notify, timeout: askTimeout, loss })
       : undefined
   })
 
@@ -155,8 +162,9 @@ export const make = (options: Options): Sessions => {
   }
 
   /** Older clients cancel by a message. */
-  const cancellable = (session: string, id: RequestId, exchange: Exchange): Posted => ({
+  const cancellable = (session: string, id: RequestId, exchange: Exchange, loss: Outgoing.Loss): Posted => ({
     ...exchange,
+    lost: loss.tell,
     waiting: (end) => {
       const key = Outgoing.keyOf(session, id)
       inFlight.set(key, end)
@@ -198,13 +206,16 @@ export const make = (options: Options): Sessions => {
     post: (session, message, headers, arrival) => {
       const entry = known(session, arrival.caller)
       if (entry === undefined) return dispatcher.post(message, headers, arrival, null)
-      const exchange = dispatcher.post(message, headers, arrival, standing(session, entry, arrival))
-      if (exchange.parts !== undefined) return heed(session, entry, apart(session, exchange, exchange.parts))
+      const loss = Outgoing.loss()
+      const exchange = dispatcher.post(message, headers, arrival, standing(session, entry, arrival, loss))
+      if (exchange.parts !== undefined) {
+        return { ...heed(session, entry, apart(session, exchange, exchange.parts)), lost: loss.tell }
+      }
       if (exchange.tells.length > 0) return heed(session, entry, exchange)
       // A stateless request that happens to name a session is not of it.
       return exchange.id === undefined || exchange.cancelledByDisconnect || isExit(exchange.reply)
         ? exchange
-        : cancellable(session, exchange.id, exchange)
+        : cancellable(session, exchange.id, exchange, loss)
     },
     listen: (session, caller, send) => {
       const entry = known(session, caller)
@@ -216,7 +227,9 @@ export const make = (options: Options): Sessions => {
       const stop = changes.listen((event: Event) => {
         // A client may have several streams, and hears of each change once: on the newest, since an older one may be dead.
         if (!isOpen || event._tag === "TaskChanged" || open.at(-1) !== close) return
-        if (event._tag === "ResourceUpdated" && !(sessions.get(session) ?? entry).uris.has(event.uri)) return
+        if (event._tag === "ResourceUpdated") {
+          if (!(sessions.get(session) ?? entry).uris.has(event.uri) || !isVisible(event.uri, caller)) return
+        }
         const text = dispatcher.announcement(event, entry.handshake.version)
         if (text !== undefined && !send(text)) close()
       })

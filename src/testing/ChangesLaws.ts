@@ -4,14 +4,12 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
 import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import * as Changes from "../change/Changes.js"
+import * as ServiceLaw from "./internal/ServiceLaw.js"
 
 /**
  * One promise of the contract, and the check that fails or dies when it is
@@ -21,11 +19,7 @@ import * as Changes from "../change/Changes.js"
  * @since 0.1.0
  * @category models
  */
-export interface Law {
-  /** Finishes the sentence "it …". */
-  readonly name: string
-  readonly check: Effect.Effect<void, unknown, Changes.Changes>
-}
+export type Law = ServiceLaw.Law<Changes.Changes>
 
 /**
  * A promise between instances: its check builds instances of its own. Those of
@@ -34,11 +28,7 @@ export interface Law {
  * @since 0.1.0
  * @category models
  */
-export interface SharedLaw {
-  /** Finishes the sentence "it …". */
-  readonly name: string
-  readonly check: (layer: (prefix: string) => Layer.Layer<Changes.Changes, unknown>) => Effect.Effect<void, unknown>
-}
+export type SharedLaw = ServiceLaw.SharedLaw<Changes.Changes>
 
 type Service = Changes.Changes["Type"]
 
@@ -61,10 +51,9 @@ const hear = (changes: Service) => {
   return { heard, stop }
 }
 
-const law = (name: string, check: (changes: Service) => Effect.Effect<void, unknown>): Law => ({
-  name,
-  check: Effect.flatMap(Changes.Changes, check)
-})
+const law = ServiceLaw.law(Changes.Changes)
+
+const sharedLaw = ServiceLaw.sharedLaw(Changes.Changes)
 
 /**
  * The laws that one instance obeys.
@@ -181,22 +170,6 @@ const connected = (from: Service, to: Service): Effect.Effect<void, unknown> =>
     yield* until(() => includes(heard, last))
     stop()
   })
-
-const sharedLaw = (
-  name: string,
-  check: (open: (prefix: string) => Effect.Effect<Service, unknown, Scope.Scope>, prefix: string) => Effect.Effect<
-    void,
-    unknown,
-    Scope.Scope
-  >
-): SharedLaw => ({
-  name,
-  check: (layer) =>
-    Effect.scoped(check(
-      (prefix) => Effect.map(Layer.build(layer(prefix)), Context.get(Changes.Changes)),
-      `law-${randomUUID()}:`
-    ))
-})
 
 /**
  * The laws that instances obey together.

@@ -4,15 +4,13 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import * as PendingAsks from "../ask/PendingAsks.js"
+import * as ServiceLaw from "./internal/ServiceLaw.js"
 
 /**
  * One promise of the contract, and the check that fails or dies when it is
@@ -22,11 +20,7 @@ import * as PendingAsks from "../ask/PendingAsks.js"
  * @since 0.1.0
  * @category models
  */
-export interface Law {
-  /** Finishes the sentence "it …". */
-  readonly name: string
-  readonly check: Effect.Effect<void, unknown, PendingAsks.PendingAsks>
-}
+export type Law = ServiceLaw.Law<PendingAsks.PendingAsks>
 
 /**
  * A promise between instances: its check builds instances of its own. Those of
@@ -35,14 +29,7 @@ export interface Law {
  * @since 0.1.0
  * @category models
  */
-export interface SharedLaw {
-  /** Finishes the sentence "it …". */
-  readonly name: string
-  readonly check: (layer: (prefix: string) => Layer.Layer<PendingAsks.PendingAsks, unknown>) => Effect.Effect<
-    void,
-    unknown
-  >
-}
+export type SharedLaw = ServiceLaw.SharedLaw<PendingAsks.PendingAsks>
 
 type Service = PendingAsks.PendingAsks["Type"]
 
@@ -69,10 +56,9 @@ const keys: ReadonlyArray<string> = [
 const exchange = (here: Service, there: Service, key: string, response: unknown) =>
   here.wait(key, Effect.orDie(there.answer(key, response)))
 
-const law = (name: string, check: (asks: Service) => Effect.Effect<void, unknown>): Law => ({
-  name,
-  check: Effect.flatMap(PendingAsks.PendingAsks, check)
-})
+const law = ServiceLaw.law(PendingAsks.PendingAsks)
+
+const sharedLaw = ServiceLaw.sharedLaw(PendingAsks.PendingAsks)
 
 /** Begins to wait, and goes on when `send` has been run. */
 const begun = (asks: Service, key: string) =>
@@ -175,22 +161,6 @@ export const laws: ReadonlyArray<Law> = [
       assert.equal(yield* exchange(asks, asks, key, "anew"), "anew")
     }))
 ]
-
-const sharedLaw = (
-  name: string,
-  check: (open: (prefix: string) => Effect.Effect<Service, unknown, Scope.Scope>, prefix: string) => Effect.Effect<
-    void,
-    unknown,
-    Scope.Scope
-  >
-): SharedLaw => ({
-  name,
-  check: (layer) =>
-    Effect.scoped(check(
-      (prefix) => Effect.map(Layer.build(layer(prefix)), Context.get(PendingAsks.PendingAsks)),
-      `law-${randomUUID()}:`
-    ))
-})
 
 /**
  * The laws that instances obey together.

@@ -13,13 +13,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Tracer from "effect/Tracer"
 import type { Inputs, Paused } from "../ask/Asking.js"
 import * as Asking from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
 import { isAllowed } from "../auth/Principal.js"
-import { Changes } from "../change/Changes.js"
+import * as Catalog from "../catalog/Catalog.js"
+import * as Handling from "../catalog/Handling.js"
 import * as Deadline from "../policy/Deadline.js"
+import { isExit } from "../protocol/Ended.js"
 import { invalidParams, McpError } from "../protocol/McpError.js"
 import type { ToolDescription, ToolResult } from "../protocol/McpSchema.js"
 import type { ParameterHeader } from "../protocol/ParameterHeader.js"
@@ -151,22 +152,12 @@ const finish = (entry: Entry, exit: Exit.Exit<unknown, unknown>): Effect.Effect<
   }
 }
 
-const start = (entry: Entry, input: unknown): Effect.Effect<unknown, unknown, unknown> => {
-  try {
-    return entry.run(input)
-  } catch (defect) {
-    return Exit.die(defect)
-  }
-}
-
-const compile = (
-  { handlers }: Toolkit<unknown>,
-  services: Context.Context<unknown>
-): Effect.Effect<ReadonlyMap<string, Entry>, ToolRegistryError> =>
-  Effect.flatMap(Snapshot.compile(handlers, services), ({ entries, problems: [first, ...rest] }) =>
-    first === undefined
-      ? Effect.succeed(entries)
-      : Effect.fail(new ToolRegistryError({ problems: [first, ...rest] })))
+const open = Catalog.make({
+  compile: ({ handlers }: Toolkit<unknown>, services) => Snapshot.compile(handlers, services),
+  refuse: (problems) => new ToolRegistryError({ problems }),
+  view: Snapshot.make,
+  changed: { _tag: "ToolsChanged" }
+})
 
 /** What a handler finds: what is around the call, what was there at registration, and the call itself. */
 const contextOf = (
@@ -184,12 +175,6 @@ const contextOf = (
   return Context.unsafeMake(services)
 }
 
-/** The services of whoever registers tools; not the span around it, which ends long before the calls. */
-const servicesHere = <R>(): Effect.Effect<Context.Context<unknown>, never, R> =>
-  Effect.map(Effect.context<R>(), (context) =>
-    // The toolkit's own type says which services its erased handlers need.
-    Context.omit(Tracer.ParentSpan)(context as Context.Context<unknown>))
-
 /**
  * Makes a registry of a toolkit's handlers. Fails with every problem found:
  * names that break the specification or stand twice, schemas without a JSON form,
@@ -206,22 +191,9 @@ export const make = <R>(
   Effect.gen(function*() {
     const clock = yield* Effect.clock
     const deadline = yield* Deadline.make()
-    const changes = yield* Effect.serviceOption(Changes)
     const timeout = Duration.decode(options.timeout ?? "30 seconds")
     const timeoutMillis = Duration.toMillis(timeout)
-    let snapshot = Snapshot.make(yield* compile(toolkit, yield* servicesHere<R>()))
-
-    /** Replaces the tools at once, and says so. */
-    const change = (edit: (entries: Map<string, Entry>) => void): Effect.Effect<void> =>
-      Effect.uninterruptible(Effect.suspend(() => {
-        const entries = new Map(snapshot.entries)
-        edit(entries)
-        snapshot = Snapshot.make(entries)
-        return Option.match(changes, {
-          onNone: () => Effect.void,
-          onSome: ({ publish }) => publish({ _tag: "ToolsChanged" })
-        })
-      }))
+    const catalog = yield* open<R>(toolkit)
 
     const timedOut = (name: string) =>
       new ToolError({
@@ -248,22 +220,16 @@ export const make = <R>(
         meta: request.meta
       }
       const asking = Asking.start(request.asking)
-      return deadline.runIn(contextOf(entry, ambient, call, asking, deadline), effect, {
+      const running = deadline.runIn(contextOf(entry, ambient, call, asking, deadline), effect, {
         duration,
         onTimeout: () => Exit.fail(timedOut(name)),
         onDetach: () => Effect.logWarning(`Tool ${name} still runs although its time is over`)
-      }).pipe(
-        Effect.exit,
-        Effect.flatMap((exit): Effect.Effect<ToolResult | Paused, McpError> => {
-          // A question ends a run in a way that a handler may have caught; what came out then means nothing.
-          const paused = Asking.paused(asking)
-          return paused === undefined ? finish(entry, exit) : Exit.succeed(paused)
-        })
-      )
+      })
+      return Handling.conclude(running, asking, finish, entry)
     }
 
     const call = (request: Request): Effect.Effect<ToolResult | Paused, McpError> => {
-      const entry = snapshot.entries.get(request.name)
+      const entry = catalog.view.entries.get(request.name)
       if (entry === undefined) return Exit.fail(invalidParams(`Unknown tool: ${request.name.slice(0, 128)}`))
       if (!isAllowed(request.caller, entry.tool.scopes)) {
         return Exit.succeed(ToolCodec.fromToolError(
@@ -275,35 +241,23 @@ export const make = <R>(
       }
       const decoded = entry.codec.decode(request.arguments)
       if (Either.isLeft(decoded)) return Exit.succeed(ToolCodec.fromToolError(decoded.left))
-      const effect = start(entry, decoded.right)
-      return Exit.isExit(effect)
+      const effect = Handling.begin(entry.run, decoded.right)
+      return isExit(effect)
         ? finish(entry, effect)
         : Effect.contextWithEffect((ambient: Context.Context<never>) => run(entry, request, effect, ambient))
     }
 
     return {
-      list: (caller) => snapshot.list(caller),
+      list: (caller) => catalog.view.list(caller),
       get warnings() {
-        return snapshot.warnings
+        return catalog.view.warnings
       },
-      find: (name) => Option.map(Option.fromNullable(snapshot.entries.get(name)), (entry) => entry.codec.description),
-      headers: (name) => snapshot.entries.get(name)?.codec.headers,
-      task: (name) => snapshot.entries.get(name)?.tool.task,
-      add: <R2>(added: Toolkit<R2>) =>
-        Effect.gen(function*() {
-          const entries = yield* compile(added, yield* servicesHere<R2>())
-          if (entries.size > 0) {
-            yield* change((now) => {
-              for (const [name, entry] of entries) now.set(name, entry)
-            })
-          }
-        }),
-      remove: (name) =>
-        Effect.suspend(() =>
-          snapshot.entries.has(name)
-            ? Effect.as(change((entries) => void entries.delete(name)), true)
-            : Effect.succeed(false)
-        ),
+      find: (name) =>
+        Option.map(Option.fromNullable(catalog.view.entries.get(name)), (entry) => entry.codec.description),
+      headers: (name) => catalog.view.entries.get(name)?.codec.headers,
+      task: (name) => catalog.view.entries.get(name)?.tool.task,
+      add: <R2>(added: Toolkit<R2>) => catalog.add<R2>(added),
+      remove: catalog.remove,
       call
     }
   })

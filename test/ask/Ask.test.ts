@@ -512,6 +512,30 @@ describe("Ask.fromStart", () => {
       assert.deepStrictEqual(exit, Exit.succeed({ name: "Ada", order: 1 }))
       assert.strictEqual(asked.length, 1)
     }))
+  it.effect("dies when questions inside and outside would be taken for one another", () =>
+    Effect.gen(function*() {
+      const read = Ask.form("Read it?", Name)
+      const erase = Ask.form("Delete it?", Name)
+      const parts = [
+        Effect.zipRight(Ask.fromStart(read), erase),
+        Effect.zipRight(read, Ask.fromStart(erase)),
+        Effect.zipRight(Ask.fromStart(Ask.fromStart(read)), erase)
+      ]
+      for (const handler of parts) {
+        const { exit } = yield* play(handler, () => ({ "ask-1": accept({ name: "Ada" }) }))
+        assert.isTrue(Exit.isFailure(exit) && Cause.pretty(exit.cause).includes("give them keys"))
+      }
+    }))
+  it.effect("lets questions with keys be asked inside and outside", () =>
+    Effect.gen(function*() {
+      const named = Ask.form("Read it?", Name, { key: "read" })
+      const handler = Effect.zip(Ask.fromStart(Ask.fromStart(named)), Ask.form("Delete it?", Name))
+      const { exit } = yield* play(handler, (asked) => {
+        const answers = { read: accept({ name: "Ada" }), "ask-1": accept({ name: "Bea" }) }
+        return Object.fromEntries(Object.entries(answers).filter(([key]) => key in asked))
+      })
+      assert.deepStrictEqual(exit, Exit.succeed([{ name: "Ada" }, { name: "Bea" }]))
+    }))
   it.effect("changes nothing outside of a call", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* Ask.fromStart(Effect.succeed(1)), 1)

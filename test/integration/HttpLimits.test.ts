@@ -5,6 +5,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import type { Server } from "node:http"
+import type { Socket } from "node:net"
 import * as HttpScript from "./HttpScript.js"
 import * as RawHttp from "./RawHttp.js"
 
@@ -41,6 +42,19 @@ const staying = (options: { readonly maxInFlight: number }) => {
 }
 
 const response = { jsonrpc: "2.0", id: 1, result: {} }
+
+/** The connections of the requests that come from now on, as the server sees them. */
+const watchSockets = Effect.gen(function*() {
+  const sockets: Array<Socket> = []
+  const onRequest = (event: unknown): void => {
+    sockets.push((event as { readonly socket: Socket }).socket)
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => subscribe("http.server.request.start", onRequest)),
+    () => Effect.sync(() => unsubscribe("http.server.request.start", onRequest))
+  )
+  return sockets
+})
 
 describe("HttpTransport, when there is too much to do", () => {
   it.scopedLive("answers 503 to more calls than may be in flight, and says when to come again", () =>
@@ -91,9 +105,31 @@ describe("HttpTransport, when there is too much to do", () => {
       yield* until(() => running() === 1)
       assert.match(yield* ask(port, post(call(4))), /^HTTP\/1.1 503 /)
     }))
+
+  it.scopedLive("takes no array of more calls than there is room for", () =>
+    Effect.gen(function*() {
+      const { port, running } = yield* staying({ maxInFlight: 3 })
+      const first = yield* RawHttp.open(port)
+      first.write(post([call(1, "stay"), call(2, "stay")]))
+      yield* until(() => running() === 1)
+      assert.match(yield* ask(port, post([call(3), call(4)])), /^HTTP\/1.1 503 /)
+      assert.match(yield* ask(port, post([call(3), response])), /^HTTP\/1.1 200 /)
+    }))
 })
 
 describe("HttpTransport, and the size of things", () => {
+  it.scopedLive("looks at every header, however many there are", () =>
+    Effect.gen(function*() {
+      const { port } = yield* serve({})
+      const many = "a:\r\n".repeat(2100)
+      const bytes = post(call(1)).replace(
+        "\r\n\r\n",
+        `\r\n${many}host: evil.example\r\norigin: http://evil.example\r\n\r\n`
+      )
+      assert.match(yield* ask(port, bytes), /^HTTP\/1.1 400 [^]*more than one Host/)
+      assert.match(yield* ask(port, bytes.replace("host: evil.example\r\n", "")), /^HTTP\/1.1 403 [^]*Origin/)
+    }))
+
   it.scopedLive("refuses headers over their limit with 431", () =>
     Effect.gen(function*() {
       const { port } = yield* serve({}, { maxHeaderBytes: 2048 })
@@ -136,14 +172,7 @@ describe("HttpTransport, and the size of things", () => {
       Effect.gen(function*() {
         const limit = 1000
         const { port } = yield* serve({}, { maxBodyBytes: limit })
-        const sockets: Array<{ readonly bytesRead: number }> = []
-        const onRequest = (event: unknown): void => {
-          sockets.push((event as { readonly socket: { readonly bytesRead: number } }).socket)
-        }
-        yield* Effect.acquireRelease(
-          Effect.sync(() => subscribe("http.server.request.start", onRequest)),
-          () => Effect.sync(() => unsubscribe("http.server.request.start", onRequest))
-        )
+        const sockets = yield* watchSockets
         const clients = yield* Effect.forEach(Array.from({ length: 20 }), () => RawHttp.open(port))
         const bytes = post("x", { "content-type": "application/json", ...head }).slice(0, -1)
         const flood = `4000\r\n${"x".repeat(0x4000)}\r\n`.repeat(16)
@@ -156,6 +185,68 @@ describe("HttpTransport, and the size of things", () => {
         for (const socket of sockets) assert.isAtMost(socket.bytesRead, limit + 64 * 1024)
       }))
   }
+})
+
+describe("HttpTransport, and readers that take nothing", () => {
+  const big = JSON.stringify("x".repeat(8 * 1024 * 1024))
+  const stalledMillis = 30_000
+
+  it.scopedLive("gives them no more time when they were answered before and not in turn", () =>
+    Effect.gen(function*() {
+      const sockets = yield* watchSockets
+      const { port } = yield* serve({
+        post: (message) =>
+          JSON.stringify(message).includes("late")
+            ? HttpScript.reply("", { reply: Effect.delay(Effect.succeed({ status: 200, body: "{}" }), "100 millis") })
+            : HttpScript.reply(big)
+      })
+      const raw = yield* RawHttp.open(port)
+      raw.socket.pause()
+      raw.write(post(call(1, "late")) + post(call(2)))
+      yield* until(() => (sockets[1]?.writableLength ?? 0) > 1024 * 1024)
+      yield* until(() => sockets[1]?.timeout === stalledMillis)
+    }))
+
+  it.scopedLive("gives the next answer all the time it needs once the reader has taken this one", () =>
+    Effect.gen(function*() {
+      const sockets = yield* watchSockets
+      const { port } = yield* serve({
+        post: (message) => JSON.stringify(message).includes("late") ? never() : HttpScript.reply(big)
+      })
+      const raw = yield* RawHttp.open(port)
+      raw.socket.pause()
+      raw.write(post(call(1)) + post(call(2, "late")))
+      yield* until(() => sockets[1]?.timeout === stalledMillis)
+      raw.socket.resume()
+      yield* until(() => sockets[1]?.timeout === 0)
+    }))
+
+  it.scopedLive("lets a stream go on that was behind by little when it got its comment, and has caught up", () =>
+    Effect.gen(function*() {
+      const sockets = yield* watchSockets
+      let send: ((json: string) => boolean) | undefined
+      const { port } = yield* serve({
+        openStream: (_session, _caller, give) => {
+          send = give
+          return () => {}
+        }
+      }, { keepAlive: "160 millis" })
+      const raw = yield* RawHttp.open(port)
+      raw.write(HttpScript.get("known"))
+      yield* raw.until(/\r\n\r\n/)
+      raw.socket.pause()
+      const waiting = () => sockets[0]?.writableLength ?? 0
+      // Until the kernel takes no more: what waits then is less than what makes a stream say that it is drained.
+      yield* Effect.promise(async () => {
+        while (waiting() === 0) {
+          send?.("x".repeat(8192))
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+      })
+      yield* until(() => sockets[0]?.timeout === stalledMillis)
+      raw.socket.resume()
+      yield* until(() => sockets[0]?.timeout === 0)
+    }))
 })
 
 describe("HttpTransport.settings", () => {

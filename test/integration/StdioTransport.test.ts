@@ -97,6 +97,19 @@ describe("StdioTransport in a process of its own", () => {
       yield* until("what was printed", () => seen.err.split("this must not reach the client").length === 5)
     }))
 
+  it.scopedLive("serves on when nobody reads standard error any more", () =>
+    Effect.gen(function*() {
+      const { child, seen, until } = yield* start()
+      child.stderr.destroy()
+      yield* until("closing", () => child.stderr.closed)
+      for (let id = 0; id < 3; id++) {
+        child.stdin.write(line(FixtureServer.modern(id, "chat", {})))
+        yield* until("answer", () => seen.out.includes(`"id":${id}`))
+      }
+      child.stdin.write(echo)
+      yield* until("echo", () => seen.out.includes("hello"))
+    }))
+
   it.scopedLive("exits within a second when the client no longer reads", () =>
     Effect.gen(function*() {
       const { child, seen, timeToExit, until } = yield* start()

@@ -3,29 +3,10 @@
  * against the tool's own output schema.
  */
 import { assert } from "@effect/vitest"
-import * as V2 from "@modelcontextprotocol/client"
-import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-
-interface Listed {
-  readonly name: string
-  readonly outputSchema?: { readonly [key: string]: unknown } | undefined
-}
-
-interface Result {
-  readonly structuredContent?: unknown
-  readonly isError?: boolean | undefined
-  readonly content?: unknown
-}
-
-/** What the official clients have in common. */
-interface Official {
-  readonly listTools: () => Promise<{ readonly tools: ReadonlyArray<Listed> }>
-  readonly callTool: (request: { name: string; arguments: Record<string, unknown> }) => Promise<Result>
-  readonly close: () => Promise<void>
-}
+import { refusal } from "./Law.js"
+import type { Official } from "./official.js"
 
 const calls: ReadonlyArray<readonly [name: string, args: Record<string, unknown>]> = [
   ["record_session_event", { userId: "ada", eventId: "e1", type: "question", text: "What about batteries?" }],
@@ -61,16 +42,16 @@ const record = (value: unknown): Record<string, unknown> => Object(value)
 /** Lists the tools, calls each, and asks wrongly. */
 export const callEverything = (client: Official) =>
   Effect.promise(async () => {
-    const { tools } = await client.listTools()
-    assert.sameMembers(tools.map((tool) => tool.name), calls.map(([name]) => name))
+    const tools = await client.all("tools")
+    assert.sameMembers(tools.map((tool) => tool["name"]), calls.map(([name]) => name))
     const ajv = new Ajv2020({ strict: false, validateFormats: false })
     const data = new Map<string, Record<string, unknown>>()
     for (const [name, args] of calls) {
-      const result = await client.callTool({ name, arguments: args })
-      assert.isNotTrue(result.isError, `${name}: ${JSON.stringify(result.content)}`)
-      const validate = ajv.compile(tools.find((tool) => tool.name === name)?.outputSchema ?? false)
-      assert.isTrue(validate(result.structuredContent), `${name}: ${JSON.stringify(validate.errors)}`)
-      const envelope = record(result.structuredContent)
+      const result = await client.call(name, args)
+      assert.isNotTrue(result["isError"], `${name}: ${JSON.stringify(result["content"])}`)
+      const validate = ajv.compile(record(tools.find((tool) => tool["name"] === name)?.["outputSchema"]))
+      assert.isTrue(validate(result["structuredContent"]), `${name}: ${JSON.stringify(validate.errors)}`)
+      const envelope = record(result["structuredContent"])
       assert.isNotEmpty(envelope.sources, name)
       assert.isNumber(envelope.confidence, name)
       data.set(name, record(envelope.data))
@@ -82,37 +63,8 @@ export const callEverything = (client: Official) =>
       value: { company: "Quillfeather Instruments", price: 12.5 }
     })
 
-    const wrong = await client.callTool({ name: "search_relevant_market_intel", arguments: { query: "", limit: 500 } })
-    assert.isTrue(wrong.isError)
-    assert.include(JSON.stringify(wrong.content), "invalid_input")
-    await client.callTool({ name: "no_such_tool", arguments: {} }).then(
-      () => assert.fail("an unknown tool was answered"),
-      (error: unknown) => assert.strictEqual(record(error).code, -32602)
-    )
+    const wrong = await client.call("search_relevant_market_intel", { query: "", limit: 500 })
+    assert.isTrue(wrong["isError"])
+    assert.include(JSON.stringify(wrong["content"]), "invalid_input")
+    assert.strictEqual((await refusal(client.call("no_such_tool")))["code"], -32602)
   })
-
-const connected = <C extends Official>(connect: () => Promise<C>): Effect.Effect<C, never, Scope.Scope> =>
-  Effect.acquireRelease(Effect.promise(connect), (client) => Effect.promise(() => client.close()))
-
-/** Connects a client of SDK v1, which speaks 2025-11-25. */
-export const v1 = (transport: Parameters<Client["connect"]>[0]) =>
-  connected(async () => {
-    const client = new Client({ name: "interop", version: "1.0.0" })
-    await client.connect(transport)
-    return client as Client & Official
-  })
-
-/** Connects a v2 client, which speaks 2026-07-28 when it is let. */
-export const v2 = (transport: Parameters<V2.Client["connect"]>[0], mode: V2.VersionNegotiationMode) =>
-  connected(async () => {
-    const client = new V2.Client({ name: "interop", version: "1.0.0" }, { versionNegotiation: { mode } })
-    await client.connect(transport)
-    return client as V2.Client & Official
-  })
-
-/** How a v2 client may choose its revision, and which it ends with. */
-export const modes = [
-  ["auto", "auto", "2026-07-28"],
-  ["pinned", { pin: "2026-07-28" }, "2026-07-28"],
-  ["legacy", "legacy", "2025-11-25"]
-] as const

@@ -17,7 +17,11 @@ import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as SdkTransport from "causeway-mcp/transport/SdkTransport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { callEverything, modes, v1, v2 } from "./everything.js"
+import { callEverything } from "./everything.js"
+import type { V1Carrier } from "./official-v1.js"
+import { v1 } from "./official-v1.js"
+import { modes, v2 } from "./official-v2.js"
+import { connected } from "./official.js"
 
 const Stores = Retriever.layer().pipe(
   Layer.provideMerge(DocumentStore.layerMemory),
@@ -38,20 +42,23 @@ const Server = McpServer.layerTools(
   { name: "in-memory", version: "1.0.0" }
 ).pipe(Layer.provide(Stores))
 
+const serve = (carrier: V1Carrier) =>
+  Layer.launch(SdkTransport.layer(carrier).pipe(Layer.provide(Server))).pipe(Effect.forkScoped)
+
 describe("the reference tools over the SDK's in-memory transport", () => {
   it.scopedLive("serve SDK v1", () =>
     Effect.gen(function*() {
       const [ours, theirs] = InMemoryTransport.createLinkedPair()
-      yield* Layer.launch(SdkTransport.layer(ours).pipe(Layer.provide(Server))).pipe(Effect.forkScoped)
-      yield* callEverything(yield* v1(theirs))
+      yield* serve(ours)
+      yield* callEverything(yield* connected(() => v1(theirs)))
     }))
 
   for (const [name, mode] of modes) {
     it.scopedLive(`serve the v2 client in mode ${name}`, () =>
       Effect.gen(function*() {
         const [ours, theirs] = V2.InMemoryTransport.createLinkedPair()
-        yield* Layer.launch(SdkTransport.layer(ours).pipe(Layer.provide(Server))).pipe(Effect.forkScoped)
-        yield* callEverything(yield* v2(theirs, mode))
+        yield* serve(ours)
+        yield* callEverything(yield* connected(() => v2(theirs, mode)))
       }))
   }
 })

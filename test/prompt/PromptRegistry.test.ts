@@ -1,48 +1,26 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Ask from "causeway-mcp/ask/Ask"
-import * as Asking from "causeway-mcp/ask/Asking"
+import type * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
-import * as Changes from "causeway-mcp/change/Changes"
 import * as McpPrompt from "causeway-mcp/prompt/McpPrompt"
 import { invalidArgument, type PromptError, unavailable } from "causeway-mcp/prompt/PromptError"
 import * as PromptRegistry from "causeway-mcp/prompt/PromptRegistry"
-import { McpError } from "causeway-mcp/protocol/McpError"
 import type { PromptResult } from "causeway-mcp/protocol/McpSchema"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as TestClock from "effect/TestClock"
+import * as RegistryLaws from "../catalog/RegistryLaws.js"
+import { completed, reader } from "../catalog/RegistryLaws.js"
 
 class Greeting extends Context.Tag("Greeting")<Greeting, string>() {}
 
 const greeting = Layer.succeed(Greeting, "Hello")
 
-const inputs: Asking.Inputs = {
-  memo: Asking.nothing,
-  responses: {},
-  clientCapabilities: { elicitation: {} }
-}
-
 const request = (
   name: string,
   args: { readonly [name: string]: string } = {},
-  caller = Principal.local,
-  asking = inputs
-): PromptRegistry.GetRequest => ({
-  name,
-  arguments: args,
-  caller,
-  requestId: 7,
-  meta: {},
-  progress: () => undefined,
-  log: () => undefined,
-  asking
-})
+  caller = Principal.local
+): PromptRegistry.GetRequest => ({ ...RegistryLaws.request(caller), name, arguments: args })
 
 const greet = McpPrompt.make("greet", {
   title: "Greet",
@@ -63,13 +41,6 @@ const greet = McpPrompt.make("greet", {
 
 const plain = (name: string, messages: () => Effect.Effect<McpPrompt.Messages, McpPrompt.Failure, Asking.Asking>) =>
   McpPrompt.make(name, { description: "A prompt for tests", messages })
-
-const completed = (result: PromptResult | Asking.Paused): PromptResult => {
-  if (result._tag !== "Complete") throw new Error("the prompt is paused")
-  return result
-}
-
-const reader = Principal.make({ id: "r", scopes: ["prompts:read"] })
 
 describe("PromptRegistry.layer", () => {
   it.effect("makes messages with the services its handlers need", () =>
@@ -185,112 +156,25 @@ describe("PromptRegistry.get", () => {
       assert.notInclude(error.message, "undefined")
     }))
 
-  it.effect("is already an Exit when the handler's effect is one", () =>
+  it.effect("says which argument cannot be used", () =>
     Effect.gen(function*() {
       const registry = yield* PromptRegistry.make([
-        plain("now", () => Effect.succeed(McpPrompt.user("now"))),
-        plain("later", () => Effect.sync(() => McpPrompt.user("later")))
+        plain("odd", () => Effect.fail(invalidArgument("who", "Nobody has that name.")))
       ])
-      assert.isTrue(Exit.isExit(registry.get(request("now"))))
-      assert.isTrue(Exit.isExit(registry.get(request("none"))))
-      assert.isFalse(Exit.isExit(registry.get(request("later"))))
-      assert.deepStrictEqual(completed(yield* registry.get(request("later"))).messages, [McpPrompt.user("later")])
+      const { code, data, message } = yield* Effect.flip(registry.get(request("odd")))
+      assert.deepStrictEqual([code, message, data], [
+        -32602,
+        "Nobody has that name.",
+        { problems: [{ argument: "who", message: "Nobody has that name." }] }
+      ])
     }))
 
-  it.effect("tells the client why a prompt cannot be made, and nothing of the cause", () =>
+  it.effect("hands each handler the name it goes by", () =>
     Effect.gen(function*() {
       const registry = yield* PromptRegistry.make([
-        plain("down", () => Effect.fail(unavailable("The texts are being renewed.", new Error("secret 123")))),
-        plain("odd", () => Effect.fail(invalidArgument("who", "Nobody has that name."))),
-        plain("own", () => Effect.fail(new McpError({ code: 1234, message: "own words" })))
+        McpPrompt.make("x", { description: "", messages: (_, call) => Effect.succeed(McpPrompt.user(call.name)) })
       ])
-      const errorOf = (name: string) =>
-        Effect.map(Effect.flip(registry.get(request(name))), ({ code, data, message }) => ({ code, message, data }))
-      assert.deepStrictEqual(yield* errorOf("down"), {
-        code: -32603,
-        message: "The texts are being renewed.",
-        data: undefined
-      })
-      assert.deepStrictEqual(yield* errorOf("odd"), {
-        code: -32602,
-        message: "Nobody has that name.",
-        data: { problems: [{ argument: "who", message: "Nobody has that name." }] }
-      })
-      assert.deepInclude(yield* errorOf("own"), { code: 1234, message: "own words" })
-    }))
-
-  it.effect("leaves defects to the protocol, and makes one of what would leave the client without an answer", () =>
-    Effect.gen(function*() {
-      const registry = yield* PromptRegistry.make([
-        plain("dies", () => Effect.die("a defect")),
-        plain("throws", () => {
-          throw new Error("thrown")
-        }),
-        plain("stops", () => Effect.interrupt),
-        plain("lies", () => Effect.fail("undeclared" as unknown as PromptError))
-      ])
-      for (const name of ["dies", "throws", "stops", "lies"]) {
-        const exit = yield* Effect.exit(registry.get(request(name)))
-        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause), name)
-      }
-    }))
-
-  it.effect("ends a prompt that takes too long", () =>
-    Effect.gen(function*() {
-      const stopped = yield* Deferred.make<void>()
-      const registry = yield* PromptRegistry.make([
-        plain("slow", () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(stopped, undefined)))
-      ])
-      const fiber = yield* Effect.fork(Effect.flip(registry.get(request("slow"))))
-      yield* TestClock.adjust("30 seconds")
-      const error = yield* Fiber.join(fiber)
-      assert.deepStrictEqual([error.code, error.message], [-32603, "The prompt was not ready within 30s. Try again."])
-      yield* Deferred.await(stopped)
-    }))
-
-  it.effect("hands each handler who asks, for what, and where progress and logs go", () =>
-    Effect.gen(function*() {
-      const told: Array<unknown> = []
-      const registry = yield* PromptRegistry.make([
-        McpPrompt.make("x", {
-          description: "",
-          messages: (_, call) =>
-            Effect.sync(() => {
-              call.progress({ progress: 1 })
-              call.log({ level: "info", data: call.meta })
-              return McpPrompt.user(`${call.name} ${call.caller.id} ${call.requestId}`)
-            })
-        })
-      ])
-      const result = yield* registry.get({
-        ...request("x", {}, reader),
-        meta: { k: 1 },
-        progress: (update) => told.push(update),
-        log: (message) => told.push(message)
-      })
-      assert.deepStrictEqual(completed(result).messages, [McpPrompt.user("x r 7")])
-      assert.deepStrictEqual(told, [{ progress: 1 }, { level: "info", data: { k: 1 } }])
-    }))
-
-  it.effect("is paused where the user must be asked, and goes on with the answer", () =>
-    Effect.gen(function*() {
-      const registry = yield* PromptRegistry.make([
-        plain("asked", () =>
-          Effect.map(
-            Effect.orDie(Ask.form("Which topic?", Schema.Struct({ topic: Schema.String }), { key: "topic" })),
-            ({ topic }) => McpPrompt.user(topic)
-          ))
-      ])
-      const paused = yield* registry.get(request("asked"))
-      assert.strictEqual(paused._tag, "Paused")
-      if (paused._tag !== "Paused") return
-      assert.deepStrictEqual(Object.keys(paused.requests), ["topic"])
-      const result = yield* registry.get(request("asked", {}, Principal.local, {
-        ...inputs,
-        memo: paused.memo,
-        responses: { topic: { action: "accept", content: { topic: "tides" } } }
-      }))
-      assert.deepStrictEqual(completed(result).messages, [McpPrompt.user("tides")])
+      assert.deepStrictEqual(completed(yield* registry.get(request("x"))).messages, [McpPrompt.user("x")])
     }))
 })
 
@@ -348,32 +232,27 @@ describe("PromptRegistry.complete", () => {
     }))
 })
 
-describe("PromptRegistry.add and remove", () => {
-  it.effect("changes what is listed and made, and announces it", () =>
-    Effect.gen(function*() {
-      const events: Array<string> = []
-      const changes = Layer.succeed(Changes.Changes, {
-        publish: (event) => Effect.sync(() => events.push(event._tag)),
-        listen: () => () => undefined
-      })
-      yield* Effect.gen(function*() {
-        const registry = yield* PromptRegistry.PromptRegistry
-        assert.deepStrictEqual(registry.list(reader), [])
-        yield* registry.add(greet, plain("other", () => Effect.succeed([])))
-        assert.deepStrictEqual(registry.list(reader).map(({ name }) => name), ["greet", "other"])
-        assert.lengthOf(completed(yield* registry.get(request("greet", { who: "Ada" }))).messages, 2)
-        yield* registry.add(plain("greet", () => Effect.succeed(McpPrompt.user("anew"))))
-        assert.deepStrictEqual(registry.list(reader).map(({ name }) => name), ["greet", "other"])
-        assert.deepStrictEqual(completed(yield* registry.get(request("greet"))).messages, [McpPrompt.user("anew")])
-        assert.isTrue(yield* registry.remove("greet"))
-        assert.isFalse(yield* registry.remove("greet"))
-        assert.deepStrictEqual(events, ["PromptsChanged", "PromptsChanged", "PromptsChanged"])
-        const error = yield* Effect.flip(
-          registry.add(plain("new", () => Effect.succeed([])), plain("", () => Effect.succeed([])))
-        )
-        assert.instanceOf(error, PromptRegistry.PromptRegistryError)
-        assert.deepStrictEqual(registry.list(reader).map(({ name }) => name), ["other"])
-        assert.lengthOf(events, 3)
-      }).pipe(Effect.provide(PromptRegistry.layer([]).pipe(Layer.provide(changes))), Effect.provide(greeting))
+const laid = (entries: RegistryLaws.Entries<PromptError>) =>
+  Object.entries(entries).map(([name, entry]) => {
+    const { run, scopes = [] } = RegistryLaws.entryOf(entry)
+    return McpPrompt.make(name, {
+      description: "",
+      scopes,
+      messages: (_, call) => RegistryLaws.giving(run, (text) => McpPrompt.user(text))(call)
+    })
+  })
+
+RegistryLaws.suite<PromptError, PromptResult>("PromptRegistry", {
+  noun: "prompt",
+  changed: "PromptsChanged",
+  unavailable,
+  wrongKey: "line\nbreak",
+  textOf: ({ messages: [message] }) => message?.content.type === "text" ? message.content.text : undefined,
+  open: (entries, timeout) =>
+    Effect.map(PromptRegistry.make(laid(entries), { timeout }), (registry) => ({
+      call: (name, given) => registry.get({ ...given, name, arguments: {} }),
+      list: (caller) => Effect.succeed(registry.list(caller)),
+      add: (entries) => registry.add(...laid(entries)),
+      remove: registry.remove
     }))
 })

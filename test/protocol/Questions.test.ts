@@ -151,6 +151,53 @@ describe("questions to a client of a handshake revision", () => {
       assert.deepStrictEqual(questions, [[form.method, form.params]])
     }))
 
+  const formOf = (fields: Json) => ({
+    method: "elicitation/create",
+    params: { message: "Which?", requestedSchema: { type: "object", properties: fields, required: ["a"] } }
+  })
+
+  it.effect("name the titles of choices as 2025-06-18 did", () =>
+    Effect.gen(function*() {
+      let isFirst = true
+      const { ask, questions } = answering()
+      const question = formOf({
+        a: { type: "string", title: "A", oneOf: [{ const: "x", title: "Ex" }, { const: "y", title: "Why" }] },
+        b: { type: "boolean" }
+      })
+      const { line } = peer(
+        withCall(() => {
+          const result = isFirst ? asked({ a: question }) : text("")
+          isFirst = false
+          return Effect.succeed(result)
+        }),
+        {},
+        { clientCapabilities: { elicitation: {} }, ask }
+      )
+      yield* line(call, "2025-06-18").reply
+      assert.deepStrictEqual(questions, [[
+        question.method,
+        formOf({
+          a: { type: "string", title: "A", enum: ["x", "y"], enumNames: ["Ex", "Why"] },
+          b: { type: "boolean" }
+        }).params
+      ]])
+    }))
+
+  it.effect("fail the call at once when they want several of several, before that was a field", () =>
+    Effect.gen(function*() {
+      const { ask, questions } = answering()
+      const several = formOf({ a: { type: "array", items: { type: "string", enum: ["x", "y"] } } })
+      const { line } = peer(
+        withCall(() => Effect.succeed(asked({ a: several }))),
+        {},
+        { clientCapabilities: { elicitation: {} }, ask }
+      )
+      const { content, isError } = resultOf(yield* line(call, "2025-06-18").reply)
+      assert.isTrue(isError)
+      assert.match(String(content[0]?.text), /^This needs .+\.$/u)
+      assert.deepStrictEqual(questions, [])
+    }))
+
   it.effect("that the client refuses fail a tool with its reason, and a prompt as an error", () =>
     Effect.gen(function*() {
       const ask = () => Effect.fail(new McpError({ code: -32600, message: "The client refused the question" }))

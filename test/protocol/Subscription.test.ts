@@ -132,6 +132,27 @@ describe("subscriptions/listen", () => {
       assert.isDefined(parsed(yield* Fiber.join(fiber)).body?.result)
     }))
 
+  it.effect("ends at once when it could not be acknowledged, for nothing may come before that", () =>
+    Effect.gen(function*() {
+      const { handlers, open, stopped } = announcing()
+      const { dispatcher } = peer(handlers)
+      const said: Array<string> = []
+      let isBehind = true
+      const notify = (json: string) => {
+        if (!isBehind) said.push(json)
+        return !isBehind
+      }
+      const arrival: Dispatcher.Arrival<string> = { caller: "a", canStream: true, notify }
+      const fiber = yield* Effect.fork(dispatcher.line(listen(everything), undefined, arrival).reply)
+      yield* Effect.yieldNow()
+      isBehind = false
+      open[0]?.listener.announce({ _tag: "ToolsChanged" })
+      yield* Effect.yieldNow()
+      assert.deepStrictEqual(said, [])
+      assert.isDefined(parsed(yield* Fiber.join(fiber)).body?.result)
+      assert.strictEqual(stopped(), 1)
+    }))
+
   it.effect("is refused before it is acknowledged when there is no room", () =>
     Effect.gen(function*() {
       const full = new McpError({ code: -32603, message: "full" })

@@ -186,6 +186,23 @@ describe("the client's log", () => {
     }
   })
 
+  it("gets a word instead of what JSON cannot hold, and the call goes on", () => {
+    const itself: { self?: unknown } = {}
+    itself.self = itself
+    for (const data of [1n, itself, () => {}, Symbol("s"), { toJSON: () => undefined }]) {
+      const handlers = withCall((context) => {
+        context.log({ level: "error", data })
+        return Exit.succeed(text("done"))
+      })
+      const { line, notified } = peer({ ...handlers, logging: true })
+      const meta = { "io.modelcontextprotocol/logLevel": "debug" }
+      const reply = now(line(modern("tools/call", { name: "t", _meta: meta })))
+      assert.include(reply.body, "done")
+      assert.lengthOf(notified, 1)
+      assert.isTrue(Object.hasOwn(notified[0]?.params as object, "data"))
+    }
+  })
+
   it("gets nothing once the request has its answer", () => {
     let late = (): void => {}
     const { line, notified } = peer({

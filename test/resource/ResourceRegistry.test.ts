@@ -1,42 +1,29 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Ask from "causeway-mcp/ask/Ask"
-import * as Asking from "causeway-mcp/ask/Asking"
+import type * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
 import * as Changes from "causeway-mcp/change/Changes"
-import { McpError } from "causeway-mcp/protocol/McpError"
 import type { ReadResult } from "causeway-mcp/protocol/McpSchema"
 import * as McpResource from "causeway-mcp/resource/McpResource"
 import type { ResourceError } from "causeway-mcp/resource/ResourceError"
 import { notFound, unavailable } from "causeway-mcp/resource/ResourceError"
 import * as ResourceRegistry from "causeway-mcp/resource/ResourceRegistry"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
+import * as RegistryLaws from "../catalog/RegistryLaws.js"
+import { completed, reader } from "../catalog/RegistryLaws.js"
 
 class Shelf extends Context.Tag("Shelf")<Shelf, ReadonlyMap<string, string>>() {}
 
-const inputs: Asking.Inputs = {
-  memo: Asking.nothing,
-  responses: {},
-  clientCapabilities: { elicitation: {} }
-}
-
-const request = (uri: string, caller = Principal.local, asking = inputs): ResourceRegistry.ReadRequest => ({
-  uri,
-  caller,
-  requestId: 7,
-  meta: {},
-  progress: () => undefined,
-  log: () => undefined,
-  asking
+const request = (uri: string, caller = Principal.local): ResourceRegistry.ReadRequest => ({
+  ...RegistryLaws.request(caller),
+  uri
 })
 
 const readme = McpResource.make("notes://readme", {
@@ -59,17 +46,10 @@ const note = McpResource.template("notes://{id}", {
 
 const shelf = Layer.succeed(Shelf, new Map([["a", "first"], ["readme", "hidden by the fixed URI"]]))
 
-const completed = (result: ReadResult | Asking.Paused): ReadResult => {
-  if (result._tag !== "Complete") throw new Error("the read is paused")
-  return result
-}
-
 const textsOf = (result: ReadResult | Asking.Paused) => completed(result).contents.map((content) => content.text)
 
 const fixed = (uri: string, read: () => Effect.Effect<McpResource.Contents, McpResource.Failure, Asking.Asking>) =>
   McpResource.make(uri, { name: uri, read })
-
-const reader = Principal.make({ id: "r", scopes: ["notes:read"] })
 
 describe("ResourceRegistry.layer", () => {
   it.effect("reads with the services its handlers need, the fixed URI before the template", () =>
@@ -235,123 +215,44 @@ describe("ResourceRegistry.read", () => {
       assert.strictEqual((yield* Effect.flip(registry.read(request("none://x")))).message, "Resource not found")
     }))
 
-  it.effect("is already an Exit when the handler's effect is one", () =>
+  it.effect("hands each handler the URI as the client wrote it, and its variables decoded", () =>
     Effect.gen(function*() {
-      const registry = yield* ResourceRegistry.make([
-        readme,
-        fixed("x://gone", () => Exit.fail(notFound())),
-        fixed("x://later", () => Effect.sync(() => McpResource.text("later")))
-      ])
-      assert.isTrue(Exit.isExit(registry.read(request("notes://readme"))))
-      assert.isTrue(Exit.isExit(registry.read(request("x://gone"))))
-      assert.isFalse(Exit.isExit(registry.read(request("x://later"))))
-      assert.deepStrictEqual(textsOf(yield* registry.read(request("x://later"))), ["later"])
-    }))
-
-  it.effect("tells the client why a resource cannot be had, and nothing of the cause", () =>
-    Effect.gen(function*() {
-      const lines: Array<string> = []
-      const logger = Logger.make(({ cause }) => {
-        lines.push(Cause.pretty(cause))
-      })
-      const registry = yield* ResourceRegistry.make([
-        fixed("x://down", () => Effect.fail(unavailable("The archive is down until noon.", new Error("secret 123")))),
-        fixed("x://own", () => Effect.fail(new McpError({ code: 1234, message: "own words", data: 1 })))
-      ])
-      const down = yield* Effect.flip(registry.read(request("x://down"))).pipe(
-        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
-        Logger.withMinimumLogLevel(LogLevel.Debug)
-      )
-      assert.deepStrictEqual([down.code, down.message, down.data], [
-        -32603,
-        "The archive is down until noon.",
-        undefined
-      ])
-      assert.lengthOf(lines, 1)
-      assert.deepInclude(yield* Effect.flip(registry.read(request("x://own"))), { code: 1234, message: "own words" })
-    }))
-
-  it.effect("leaves defects to the protocol, and makes one of what would leave the client without an answer", () =>
-    Effect.gen(function*() {
-      const registry = yield* ResourceRegistry.make([
-        fixed("x://dies", () => Effect.die("a defect")),
-        fixed("x://throws", () => {
-          throw new Error("thrown")
-        }),
-        fixed("x://stops", () => Effect.interrupt),
-        fixed("x://lies", () => Effect.fail("undeclared" as unknown as ResourceError))
-      ])
-      for (const uri of ["x://dies", "x://throws", "x://stops", "x://lies"]) {
-        const exit = yield* Effect.exit(registry.read(request(uri)))
-        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause), uri)
-      }
-    }))
-
-  it.effect("ends a read that takes too long", () =>
-    Effect.gen(function*() {
-      const stopped = yield* Deferred.make<void>()
-      const registry = yield* ResourceRegistry.make([
-        fixed("x://slow", () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(stopped, undefined)))
-      ], { timeout: "2 seconds" })
-      const fiber = yield* Effect.fork(Effect.flip(registry.read(request("x://slow"))))
-      yield* TestClock.adjust("2 seconds")
-      const error = yield* Fiber.join(fiber)
-      assert.deepStrictEqual([error.code, error.message], [-32603, "The resource was not ready within 2s. Try again."])
-      yield* Deferred.await(stopped)
-    }))
-
-  it.effect("hands each handler who asks, for what, and where progress and logs go", () =>
-    Effect.gen(function*() {
-      const told: Array<unknown> = []
       const registry = yield* ResourceRegistry.make([
         McpResource.template("x://{id}", {
           name: "x",
-          read: ({ id }, call) =>
-            Effect.sync(() => {
-              call.progress({ progress: 1 })
-              call.log({ level: "info", data: id })
-              return McpResource.json([call.uri, call.caller.id, call.requestId, call.meta])
-            })
+          read: ({ id }, { uri }) => Effect.succeed(McpResource.json([uri, id]))
         })
       ])
-      const result = yield* registry.read({
-        ...request("x://a%2Fb", reader),
-        meta: { k: 1 },
-        progress: (update) => told.push(update),
-        log: (message) => told.push(message)
-      })
-      assert.deepStrictEqual(textsOf(result), [JSON.stringify(["x://a%2Fb", "r", 7, { k: 1 }])])
-      assert.deepStrictEqual(told, [{ progress: 1 }, { level: "info", data: "a/b" }])
+      assert.deepStrictEqual(textsOf(yield* registry.read(request("x://a%2Fb"))), [
+        JSON.stringify(["x://a%2Fb", "a/b"])
+      ])
     }))
 
-  it.effect("is paused where the user must be asked, and goes on with the answer", () =>
+  it.effect("lets nobody keep what depends on an answer", () =>
     Effect.gen(function*() {
+      const cache = { ttlMs: 1000, scope: "private" } as const
       const registry = yield* ResourceRegistry.make([
         McpResource.make("x://asked", {
           name: "asked",
-          cache: { ttlMs: 1000, scope: "private" },
-          read: () =>
-            Effect.map(
-              Ask.form("Which part?", Schema.Struct({ part: Schema.String }), { key: "part" }),
-              ({ part }) => McpResource.text(part)
-            )
-        })
+          cache,
+          read: () => Effect.as(Ask.form("Well?", Schema.Struct({}), { key: "k" }), McpResource.text(""))
+        }),
+        McpResource.make("x://plain", { name: "plain", cache, read: () => Effect.sync(() => McpResource.text("")) })
       ])
-      const paused = yield* registry.read(request("x://asked"))
-      assert.strictEqual(paused._tag, "Paused")
-      if (paused._tag !== "Paused") return
-      assert.deepStrictEqual(Object.keys(paused.requests), ["part"])
-      const again = (response: unknown) =>
-        registry.read(request("x://asked", Principal.local, {
-          ...inputs,
-          memo: paused.memo,
-          responses: { part: response }
-        }))
-      const result = completed(yield* again({ action: "accept", content: { part: "two" } }))
-      assert.deepStrictEqual(result.contents, [{ uri: "x://asked", text: "two" }])
-      assert.deepStrictEqual(result.cache, { ttlMs: 0, scope: "private" }, "what an answer decided is not kept")
-      const declined = yield* Effect.flip(again({ action: "decline" }))
-      assert.deepStrictEqual([declined.code, declined.message], [-32603, "The user declined to answer."])
+      const read = (uri: string) =>
+        Effect.map(
+          registry.read({
+            ...request(uri),
+            asking: {
+              ...RegistryLaws.inputs,
+              memo: { answers: {}, steps: {}, open: ["k"] },
+              responses: uri === "x://asked" ? { k: { action: "accept", content: {} } } : {}
+            }
+          }),
+          (result) => completed(result).cache
+        )
+      assert.deepStrictEqual(yield* read("x://asked"), { ttlMs: 0, scope: "private" })
+      assert.deepStrictEqual(yield* read("x://plain"), cache)
     }))
 })
 
@@ -516,41 +417,45 @@ describe("ResourceRegistry.complete", () => {
     }))
 })
 
-describe("ResourceRegistry.add and remove", () => {
-  const recorded = Effect.sync(() => {
-    const events: Array<string> = []
-    const changes = Layer.succeed(Changes.Changes, {
-      publish: (event) => Effect.sync(() => events.push(event._tag)),
-      listen: () => () => undefined
+describe("ResourceRegistry.remove", () => {
+  it.effect("takes a template away as it takes a resource", () =>
+    Effect.gen(function*() {
+      const { changes, events } = RegistryLaws.recorded()
+      const registry = yield* Effect.provideService(
+        ResourceRegistry.make([note, readme]),
+        Changes.Changes,
+        changes
+      )
+      assert.isTrue(yield* registry.remove("notes://{id}"))
+      assert.isFalse(yield* registry.remove("notes://{id}"))
+      assert.deepStrictEqual(registry.templates(reader), [])
+      assert.strictEqual((yield* Effect.flip(registry.read(request("notes://a")))).message, "Resource not found")
+      assert.deepStrictEqual(textsOf(yield* registry.read(request("notes://readme"))), ["Hello"])
+      assert.deepStrictEqual(events, ["ResourcesChanged"])
+    }).pipe(Effect.provide(shelf)))
+})
+
+const laid = (entries: RegistryLaws.Entries<ResourceError>) =>
+  Object.entries(entries).map(([key, entry]) => {
+    const { run, scopes = [] } = RegistryLaws.entryOf(entry)
+    return McpResource.make(`x://${key}`, {
+      name: key,
+      scopes,
+      read: RegistryLaws.giving(run, (text) => McpResource.text(text))
     })
-    return { events, changes }
   })
 
-  it.effect("changes what is listed and read, and announces it", () =>
-    Effect.gen(function*() {
-      const { changes, events } = yield* recorded
-      yield* Effect.gen(function*() {
-        const registry = yield* ResourceRegistry.ResourceRegistry
-        const before = yield* registry.list(reader)
-        yield* registry.add(readme, note)
-        assert.deepStrictEqual(before, [])
-        assert.deepStrictEqual((yield* registry.list(reader)).map(({ uri }) => uri), ["notes://readme"])
-        assert.deepStrictEqual(textsOf(yield* registry.read(request("notes://a"))), ["first"])
-        yield* registry.add(fixed("notes://readme", () => Effect.succeed(McpResource.text("anew"))))
-        assert.deepStrictEqual(textsOf(yield* registry.read(request("notes://readme"))), ["anew"])
-        assert.isTrue(yield* registry.remove("notes://{id}"))
-        assert.isFalse(yield* registry.remove("notes://{id}"))
-        assert.deepStrictEqual(registry.templates(reader), [])
-        assert.deepStrictEqual(events, ["ResourcesChanged", "ResourcesChanged", "ResourcesChanged"])
-      }).pipe(Effect.provide(ResourceRegistry.layer([]).pipe(Layer.provide(changes))), Effect.provide(shelf))
-    }))
-
-  it.effect("changes nothing when one of them cannot be served", () =>
-    Effect.gen(function*() {
-      const { changes, events } = yield* recorded
-      const registry = yield* Effect.provide(ResourceRegistry.make([]), changes)
-      const error = yield* Effect.flip(registry.add(readme, fixed("bad", () => Effect.fail(notFound()))))
-      assert.instanceOf(error, ResourceRegistry.ResourceRegistryError)
-      assert.deepStrictEqual([yield* registry.list(reader), events], [[], []])
+RegistryLaws.suite<ResourceError, ReadResult>("ResourceRegistry", {
+  noun: "resource",
+  changed: "ResourcesChanged",
+  unavailable,
+  wrongKey: "a b",
+  textOf: ({ contents: [content] }) => content?.text,
+  open: (entries, timeout) =>
+    Effect.map(ResourceRegistry.make(laid(entries), { timeout }), (registry) => ({
+      call: (key, given) => registry.read({ ...given, uri: `x://${key}` }),
+      list: registry.list,
+      add: (entries) => registry.add(...laid(entries)),
+      remove: (key) => registry.remove(`x://${key}`)
     }))
 })

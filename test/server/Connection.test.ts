@@ -298,6 +298,16 @@ describe("Connection, with many requests", () => {
     })))
 })
 
+describe("Connection, with a call that ends itself", () => {
+  it.scoped("answers with an error, so that nobody waits for an answer that will not come", () =>
+    quiet(Effect.gen(function*() {
+      const peer = yield* connect()
+      peer.send(modern(1, "selfish"))
+      yield* until(() => peer.answers().length === 1)
+      assert.deepStrictEqual([ids(peer.answers()), codeOf(peer.answers()[0])], [[1], -32603])
+    })))
+})
+
 describe("Connection, ending", () => {
   it.effect("ends subscriptions with their results, interrupts the rest, and then says nothing", () =>
     quiet(Effect.gen(function*() {

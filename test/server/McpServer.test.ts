@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Principal from "causeway-mcp/auth/Principal"
 import * as McpServer from "causeway-mcp/server/McpServer"
+import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Evidence from "causeway-mcp/tool/Evidence"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as ToolCall from "causeway-mcp/tool/ToolCall"
@@ -10,12 +11,14 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { turn } from "./connectionPeer.js"
 
 const tool = <const Name extends string>(name: Name) =>
   Tool.make(name, {
@@ -78,6 +81,33 @@ describe("McpServer", () => {
         "io.modelcontextprotocol/serverInfo": { name: "tested", version: "1.2.3", title: "Tested" }
       })
     }).pipe(Effect.provide(server)))
+})
+
+describe("callTimeout", () => {
+  it.scoped("holds for a call that may become a task and has not", () =>
+    Effect.gen(function*() {
+      const slow = Tool.make("slow", {
+        description: "A tool that takes a minute",
+        success: Schema.String,
+        safety: "readOnly",
+        task: "optional",
+        taskBegins: "whenTold"
+      }).implement(() => Effect.delay(Evidence.computed("slow", "done"), "1 minute"))
+      const layer = Layer.provide(
+        McpServer.layerTools(Toolkit.make(slow), { name: "t", version: "1", callTimeout: "2 minutes" }),
+        TaskStore.layerMemory
+      )
+      const result = yield* Effect.gen(function*() {
+        const client = yield* MemoryTransport.make({
+          capabilities: { extensions: { "io.modelcontextprotocol/tasks": {} } }
+        })
+        const call = yield* Effect.fork(client.request("tools/call", { name: "slow" }))
+        yield* turn
+        yield* TestClock.adjust("1 minute")
+        return yield* Fiber.join(call)
+      }).pipe(Effect.provide(layer))
+      assert.isUndefined(result.isError, JSON.stringify(result.content))
+    }))
 })
 
 describe("Connection", () => {

@@ -36,6 +36,20 @@ describe("RequestState", () => {
       assert.deepStrictEqual(RequestState.open(sealer, token, later), Either.right(memo))
       assert.notInclude(token, "Ada")
     }))
+  it.effect("tells a number too large for JSON from nothing", () =>
+    Effect.gen(function*() {
+      const sealer = yield* Sealer.random
+      const token = RequestState.seal(sealer, memo, { ...bound, arguments: { amount: null } })
+      const huge = { ...bound, arguments: JSON.parse(`{"amount":1e999}`) as unknown }
+      assert.deepStrictEqual(refusal(RequestState.open(sealer, token, huge)), refused)
+    }))
+  it.effect("may live without end", () =>
+    Effect.gen(function*() {
+      const sealer = yield* Sealer.random
+      const token = RequestState.seal(sealer, memo, { ...bound, timeToLive: Infinity })
+      const later = { ...bound, now: bound.now + 1e12 }
+      assert.deepStrictEqual(RequestState.open(sealer, token, later), Either.right(memo))
+    }))
   it.effect("does not mind the order in which arguments are written", () =>
     Effect.gen(function*() {
       const sealer = yield* Sealer.random

@@ -62,6 +62,7 @@ const bench = Effect.gen(function*() {
     gated: () => counted("gated", Effect.as(Deferred.await(gate), text("through"))),
     never: () => counted("never", Effect.never),
     stubborn: () => counted("stubborn", Effect.uninterruptible(Effect.as(Deferred.await(gate), text("in the end")))),
+    selfish: () => Effect.zipRight(Effect.yieldNow(), Effect.interrupt),
     asking: ({ inputResponses }) =>
       Effect.succeed(inputResponses === undefined ? question : text(JSON.stringify(inputResponses.name)))
   }

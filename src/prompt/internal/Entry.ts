@@ -7,23 +7,20 @@ import type * as Context from "effect/Context"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import type * as Catalog from "../../catalog/Catalog.js"
+import type * as Completion from "../../catalog/Completion.js"
+import * as StringFields from "../../catalog/StringFields.js"
 import * as JsonSchema from "../../protocol/JsonSchema.js"
 import type { McpError } from "../../protocol/McpError.js"
 import { invalidParams } from "../../protocol/McpError.js"
 import type * as Mcp from "../../protocol/McpSchema.js"
 import type * as McpPrompt from "../McpPrompt.js"
 
-export interface Entry {
+export interface Entry extends Catalog.Entry<Mcp.Prompt>, Completion.Completable {
   readonly prompt: McpPrompt.Any
-  readonly description: Mcp.Prompt
-  /** The services that its handler needs. */
-  readonly context: Context.Context<unknown>
   readonly names: ReadonlySet<string>
   /** Says which arguments are missing, or what is wrong with them. */
   readonly decode: (args: { readonly [name: string]: string }) => Either.Either<unknown, McpError>
-  readonly complete: ReadonlyMap<string, McpPrompt.Complete<unknown, unknown>>
-  /** The literals that an argument may be, for those whose schema holds nothing else. */
-  readonly literals: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
 type Argument = NonNullable<Mcp.Prompt["arguments"]>[number]
@@ -51,23 +48,6 @@ const argumentsOf = (schema: JsonSchema.JsonSchema): ReadonlyArray<Argument> => 
   })
 }
 
-const isStrings = (values: ReadonlyArray<unknown>): values is ReadonlyArray<string> =>
-  values.every((value) => typeof value === "string")
-
-const literalsOf = (schema: JsonSchema.JsonSchema): ReadonlyMap<string, ReadonlyArray<string>> =>
-  new Map(
-    Object.entries(isObject(schema.properties) ? schema.properties : {}).map(([name, property]) => {
-      const values = !isObject(property)
-        ? []
-        : Array.isArray(property.enum)
-        ? property.enum
-        : "const" in property
-        ? [property.const]
-        : []
-      return [name, isStrings(values) ? values : []]
-    })
-  )
-
 /** An optional argument is a union with `undefined`; that it is not `undefined` either helps nobody. */
 const isIdle = (message: string): boolean => message.startsWith("Expected undefined, actual")
 
@@ -86,9 +66,7 @@ const misfit = (name: string, error: ParseResult.ParseError): McpError => {
 }
 
 const decoderOf = (name: string, fields: Schema.Struct.Fields, args: ReadonlyArray<Argument>): Entry["decode"] => {
-  // `McpPrompt.make` has checked that the fields need no services.
-  const schema = Schema.Struct(fields) as unknown as Schema.Schema<unknown, unknown>
-  const decode = Schema.decodeUnknownEither(schema, { errors: "all", onExcessProperty: "error" })
+  const decode = Schema.decodeUnknownEither(StringFields.struct(fields), { errors: "all", onExcessProperty: "error" })
   const required = args.filter((argument) => argument.required === true).map((argument) => argument.name)
   return (given) => {
     const missing = required.filter((argument) => !Object.hasOwn(given, argument))
@@ -110,11 +88,11 @@ const nameProblem = (name: string): string | undefined =>
     ? `a name has 1 to ${maxNameLength} characters, none of them a control character`
     : undefined
 
-/** Makes prompts ready; or says everything that is wrong with them, each with its name. */
+/** Makes prompts ready, and says everything that is wrong with them, each with its name. */
 export const compile = (
   prompts: ReadonlyArray<McpPrompt.Any>,
-  context: Context.Context<unknown>
-): Either.Either<ReadonlyMap<string, Entry>, readonly [string, ...ReadonlyArray<string>]> => {
+  services: Context.Context<unknown>
+): Catalog.Compiled<Entry> => {
   const entries = new Map<string, Entry>()
   const problems: Array<string> = []
   for (const prompt of prompts) {
@@ -141,13 +119,13 @@ export const compile = (
         ...(args.length === 0 ? {} : { arguments: args }),
         ...(icons.length === 0 ? {} : { icons })
       },
-      context,
+      scopes: prompt.scopes,
+      services,
       names: new Set(args.map((argument) => argument.name)),
       decode: decoderOf(name, prompt.arguments, args),
       complete: new Map(Object.entries(prompt.complete)),
-      literals: literalsOf(schema.right)
+      literals: StringFields.literals(prompt.arguments)
     })
   }
-  const [first, ...rest] = problems
-  return first === undefined ? Either.right(entries) : Either.left([first, ...rest])
+  return { entries, problems }
 }

@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as Struct from "effect/Struct"
 import * as ClientCapability from "../ClientCapability.js"
 import { isObject } from "../JsonRpc.js"
-import { Code, McpError } from "../McpError.js"
+import { Code, invalidRequest, McpError } from "../McpError.js"
 import * as Params from "../Params.js"
 import type { Frame, Revision, Shape } from "../Revision.js"
 import { results } from "../Revision.js"
@@ -111,11 +111,15 @@ export const make = (
         serverInfo: own.shape.implementation(server),
         instructions
       }),
-    error: (method, error) =>
-      method === "resources/read" && error.code === Code.InvalidParams && isObject(error.data) &&
-        typeof error.data.uri === "string"
-        ? new McpError({ code: resourceNotFound, message: error.message, data: error.data })
+    error: (method, error) => {
+      const { code, data, message } = error
+      // A code that only 2026-07-28 has; here nobody declares anything with a request.
+      if (code === Code.MissingClientCapability) return invalidRequest(message)
+      return method === "resources/read" && code === Code.InvalidParams && isObject(data) &&
+          typeof data.uri === "string"
+        ? new McpError({ code: resourceNotFound, message, data })
         : error
+    }
   })
 })
 

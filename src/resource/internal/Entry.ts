@@ -7,33 +7,27 @@
 import type * as Context from "effect/Context"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
-import * as AST from "effect/SchemaAST"
+import type * as Catalog from "../../catalog/Catalog.js"
+import type * as Completion from "../../catalog/Completion.js"
+import * as StringFields from "../../catalog/StringFields.js"
 import type * as Mcp from "../../protocol/McpSchema.js"
 import type * as McpResource from "../McpResource.js"
 import * as UriTemplate from "../UriTemplate.js"
 
-export interface Direct {
+export interface Direct extends Catalog.Entry<Mcp.Resource> {
+  readonly _tag: "Direct"
   readonly resource: McpResource.McpResource<unknown>
-  readonly description: Mcp.Resource
-  /** The services that its handler needs. */
-  readonly context: Context.Context<unknown>
 }
 
-export interface Patterned {
+export interface Patterned extends Catalog.Entry<Mcp.ResourceTemplate>, Completion.Completable {
+  readonly _tag: "Patterned"
   readonly resource: McpResource.Template<unknown>
-  readonly description: Mcp.ResourceTemplate
-  readonly context: Context.Context<unknown>
   readonly uriTemplate: UriTemplate.UriTemplate
   readonly decode: (values: { readonly [name: string]: string }) => Either.Either<unknown, unknown>
-  readonly complete: ReadonlyMap<string, McpResource.Complete<unknown, unknown>>
-  /** The literals that a variable may be, for those whose schema holds nothing else. */
-  readonly literals: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
-export interface Entries {
-  readonly directs: ReadonlyMap<string, Direct>
-  readonly patterns: ReadonlyMap<string, Patterned>
-}
+/** Kept by its URI or its template, whatever it is. */
+export type Entry = Direct | Patterned
 
 const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:/u
 const invalidCharacter = /[^\x21-\x7e]|["<>\\^`{|}]/u
@@ -66,26 +60,6 @@ const shown = ({ annotations, description, icons, mimeType, name, title }: McpRe
   ...(icons.length === 0 ? {} : { icons })
 })
 
-/** The strings that a type may be; empty when it may be any other. */
-const literalsOf = (ast: AST.AST): ReadonlyArray<string> => {
-  if (AST.isLiteral(ast)) return typeof ast.literal === "string" ? [ast.literal] : []
-  if (!AST.isUnion(ast)) return []
-  const members = ast.types.filter((member) => !AST.isUndefinedKeyword(member)).map(literalsOf)
-  return members.some((member) => member.length === 0) ? [] : members.flat()
-}
-
-const fieldLiterals = (fields: Schema.Struct.Fields): ReadonlyMap<string, ReadonlyArray<string>> =>
-  new Map(
-    AST.getPropertySignatures(AST.encodedAST(Schema.Struct(fields).ast)).map((property) => [
-      String(property.name),
-      literalsOf(property.type)
-    ])
-  )
-
-/** `McpResource.template` has checked that the fields are encoded as strings and need no services. */
-const decoderOf = (fields: Schema.Struct.Fields): Patterned["decode"] =>
-  Schema.decodeUnknownEither(Schema.Struct(fields) as unknown as Schema.Schema<unknown, unknown>)
-
 const nameProblems = (resource: McpResource.Template<unknown>, names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const fields = resource.parameters === undefined ? names : Object.keys(resource.parameters)
   return [
@@ -96,9 +70,25 @@ const nameProblems = (resource: McpResource.Template<unknown>, names: ReadonlyAr
   ]
 }
 
+const compileResource = (
+  resource: McpResource.McpResource<unknown>,
+  services: Context.Context<unknown>
+): Either.Either<Direct, ReadonlyArray<string>> => {
+  const { scopes, size, uri } = resource
+  const wrong = uriProblem(uri)
+  const problems = [...(wrong === undefined ? [] : [wrong]), ...sharedProblems(resource)]
+  return problems.length > 0 ? Either.left(problems) : Either.right({
+    _tag: "Direct",
+    resource,
+    description: { uri, ...shown(resource), ...(size === undefined ? {} : { size }) },
+    scopes,
+    services
+  })
+}
+
 const compileTemplate = (
   resource: McpResource.Template<unknown>,
-  context: Context.Context<unknown>
+  services: Context.Context<unknown>
 ): Either.Either<Patterned, ReadonlyArray<string>> => {
   const parsed = UriTemplate.parse(resource.uriTemplate)
   if (Either.isLeft(parsed)) return Either.left([parsed.left, ...sharedProblems(resource)])
@@ -111,41 +101,39 @@ const compileTemplate = (
     ...sharedProblems(resource)
   ]
   return problems.length > 0 ? Either.left(problems) : Either.right({
+    _tag: "Patterned",
     resource,
     description: { uriTemplate: resource.uriTemplate, ...shown(resource) },
-    context,
+    scopes: resource.scopes,
+    services,
     uriTemplate: parsed.right,
-    decode: resource.parameters === undefined ? Either.right : decoderOf(resource.parameters),
+    decode: resource.parameters === undefined
+      ? Either.right
+      : Schema.decodeUnknownEither(StringFields.struct(resource.parameters)),
     complete: new Map(Object.entries(resource.complete)),
-    literals: resource.parameters === undefined ? new Map() : fieldLiterals(resource.parameters)
+    literals: resource.parameters === undefined ? new Map() : StringFields.literals(resource.parameters)
   })
 }
 
-/** Makes resources ready; or says everything that is wrong with them, each with its URI. */
+/** Makes resources ready, and says everything that is wrong with them, each with its URI. */
 export const compile = (
   resources: ReadonlyArray<McpResource.Any>,
-  context: Context.Context<unknown>
-): Either.Either<Entries, readonly [string, ...ReadonlyArray<string>]> => {
-  const directs = new Map<string, Direct>()
-  const patterns = new Map<string, Patterned>()
+  services: Context.Context<unknown>
+): Catalog.Compiled<Entry> => {
+  const entries = new Map<string, Entry>()
   const problems: Array<string> = []
   for (const resource of resources) {
-    const uri = resource._tag === "Resource" ? resource.uri : resource.uriTemplate
-    const told = (list: ReadonlyArray<string>) =>
-      problems.push(...list.map((problem) => `"${uri.slice(0, 100)}": ${problem}`))
-    if (resource._tag === "Resource") {
-      const wrong = uriProblem(uri)
-      told([...(wrong === undefined ? [] : [wrong]), ...sharedProblems(resource)])
-      if (directs.has(uri)) told(["the URI stands twice"])
-      const description = { uri, ...shown(resource), ...(resource.size === undefined ? {} : { size: resource.size }) }
-      directs.set(uri, { resource, description, context })
-    } else {
-      const compiled = compileTemplate(resource, context)
-      if (patterns.has(uri)) told(["the template stands twice"])
-      if (Either.isRight(compiled)) patterns.set(uri, compiled.right)
-      else told(compiled.left)
-    }
+    const isTemplate = resource._tag === "Template"
+    const uri = isTemplate ? resource.uriTemplate : resource.uri
+    const compiled: Either.Either<Entry, ReadonlyArray<string>> = isTemplate
+      ? compileTemplate(resource, services)
+      : compileResource(resource, services)
+    const wrong = [
+      ...(Either.isLeft(compiled) ? compiled.left : []),
+      ...(entries.has(uri) ? [`the ${isTemplate ? "template" : "URI"} stands twice`] : [])
+    ]
+    problems.push(...wrong.map((problem) => `"${uri.slice(0, 100)}": ${problem}`))
+    if (Either.isRight(compiled)) entries.set(uri, compiled.right)
   }
-  const [first, ...rest] = problems
-  return first === undefined ? Either.right({ directs, patterns }) : Either.left([first, ...rest])
+  return { entries, problems }
 }

@@ -9,6 +9,8 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type { Exchange, Reply } from "../../protocol/Dispatcher.js"
+import * as JsonRpc from "../../protocol/JsonRpc.js"
+import { Code, McpError } from "../../protocol/McpError.js"
 import type { RequestId } from "../../protocol/McpSchema.js"
 
 /**
@@ -44,6 +46,17 @@ interface Entry {
   readonly end: (() => void) | undefined
   readonly deliver: Deliver
 }
+
+/**
+ * The answer to a request that ended itself without one.
+ *
+ * @internal
+ */
+export const unanswered = (id: RequestId | undefined): Reply | undefined =>
+  id === undefined ? undefined : {
+    status: 500,
+    body: JsonRpc.error(id, new McpError({ code: Code.InternalError, message: "Internal error" }))
+  }
 
 /** A string id and a number id never meet: `1` is not `"1"`. */
 const keyOf = (id: RequestId): string => (typeof id === "number" ? `n${id}` : `s${id}`)
@@ -92,7 +105,7 @@ export const make: Effect.Effect<InFlight> = Effect.map(Effect.runtime<never>(),
       const done = (exit: Exit.Exit<Reply>): void => {
         entries.delete(key)
         if (entry.end === undefined) requests -= 1
-        if (!entry.isCancelled) deliver(Exit.isSuccess(exit) ? exit.value : undefined)
+        if (!entry.isCancelled) deliver(Exit.isSuccess(exit) ? exit.value : unanswered(exchange.id))
         if (entries.size > 0) return
         for (const resume of waiting) resume()
         waiting.clear()

@@ -7,7 +7,8 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Principal } from "../../auth/Principal.js"
-import { isAllowed } from "../../auth/Principal.js"
+import type * as Catalog from "../../catalog/Catalog.js"
+import * as Visible from "../../catalog/Visible.js"
 import type { ToolDescription } from "../../protocol/McpSchema.js"
 import type * as Tool from "../../tool/Tool.js"
 import * as ToolCodec from "../../tool/ToolCodec.js"
@@ -49,7 +50,7 @@ export interface Snapshot {
 export const compile = (
   handlers: ReadonlyArray<Tool.AnyHandler>,
   services: Context.Context<unknown>
-): Effect.Effect<{ readonly entries: ReadonlyMap<string, Entry>; readonly problems: ReadonlyArray<string> }> =>
+): Effect.Effect<Catalog.Compiled<Entry>> =>
   Effect.gen(function*() {
     const entries = new Map<string, Entry>()
     const problems: Array<string> = []
@@ -70,22 +71,9 @@ export const compile = (
  */
 export const make = (entries: ReadonlyMap<string, Entry>): Snapshot => {
   const all = [...entries.values()]
-  const everything = all.map((entry) => entry.codec.description)
-  const lists = new Map<string, ReadonlyArray<ToolDescription>>()
-  const scopes = [...new Set(all.flatMap((entry) => entry.tool.scopes))].sort()
   return {
     entries,
     warnings: all.flatMap((entry) => ToolName.lint(entry.tool)),
-    list: (caller) => {
-      if (scopes.length === 0 || caller.scopes.has("*")) return everything
-      // Only scopes that some tool asks for make a difference, so the lists kept are few.
-      const key = scopes.filter((scope) => caller.scopes.has(scope)).join(" ")
-      const known = lists.get(key)
-      if (known !== undefined) return known
-      const allowed = all.filter((entry) => isAllowed(caller, entry.tool.scopes))
-        .map((entry) => entry.codec.description)
-      if (lists.size < 1024) lists.set(key, allowed)
-      return allowed
-    }
+    list: Visible.make(all.map(({ codec, tool }) => ({ scopes: tool.scopes, description: codec.description })))
   }
 }

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { Headers, Held, Reply } from "../../protocol/Dispatcher.js"
+import { isExit } from "../../protocol/Ended.js"
 import type * as JsonBounds from "../../protocol/JsonBounds.js"
 import * as JsonRpc from "../../protocol/JsonRpc.js"
 import type { RequestId } from "../../protocol/McpSchema.js"
@@ -52,15 +53,22 @@ export interface Calls<in T> {
 const idOf = (message: unknown): RequestId | undefined =>
   JsonRpc.isObject(message) && JsonRpc.isId(message.id) ? message.id : undefined
 
-/** Whether a message begins a call. An answer does not, and must pass when the server is busy: a call waits for it. */
 const isCall = (message: unknown): boolean =>
-  Array.isArray(message)
-    ? message.some(isCall)
-    : JsonRpc.isObject(message) && typeof message.method === "string" && message.id !== undefined &&
-      !isSubscription(message)
+  JsonRpc.isObject(message) && typeof message.method === "string" && message.id !== undefined &&
+  !isSubscription(message)
+
+/** How many calls a message begins. An answer begins none, and must pass when the server is busy: a call waits for it. */
+const callsIn = (message: unknown): number =>
+  Array.isArray(message) ? message.filter(isCall).length : isCall(message) ? 1 : 0
 
 const isSubscription = (message: unknown): boolean =>
   JsonRpc.isObject(message) && message.method === "subscriptions/listen"
+
+/** The end of a request that its client has cancelled by another message. */
+const nothing: Reply = { status: 202, body: undefined }
+
+/** How long a cancelled call may take to end before its client gets its answer, which is none. */
+const withdrawMillis = 1000
 
 const retry: ReadonlyArray<string> = ["retry-after", "1"]
 
@@ -114,7 +122,8 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       return refuse(target, parsed, reason, cors)
     }
     const { message } = parsed
-    if (inFlight >= maxInFlight && isCall(message)) {
+    const begun = callsIn(message)
+    if (begun > 0 && inFlight + begun > maxInFlight) {
       const reply = HttpOutput.failure(503, idOf(message), "The server is busy")
       return refuse(target, reply, "too many calls are in flight", [...cors, ...retry])
     }
@@ -168,19 +177,20 @@ export const make = <T>(options: Options<T>): Calls<T> => {
 
     const conclude = (exit: Exit.Exit<Reply>): void =>
       finish(Exit.isSuccess(exit) ? exit.value : HttpOutput.unanswered(id, streams.isStopping()))
-    // `isExit` forgets the types of the effect it narrows.
-    if (Exit.isExit(reply)) return conclude(reply as Exit.Exit<Reply>)
+    if (isExit(reply)) return conclude(reply)
     const started = output.run(target, reply)
     const exit = started.unsafePoll()
     if (exit !== null) return conclude(exit)
 
     fiber = started
+    let givingUp: NodeJS.Timeout | undefined = undefined
     const forget = posted.waiting?.(() => {
-      finish({ status: 202, body: undefined })
+      // The call may have a question to take back; one that does not end is not waited for.
+      givingUp ??= setTimeout(() => finish(nothing), withdrawMillis)
       started.unsafeInterruptAsFork(FiberId.none)
     })
     const group = end === undefined ? running : listening
-    const size = end !== undefined ? 0 : Array.isArray(message) ? message.length : 1
+    const size = end !== undefined ? 0 : Math.max(1, begun)
     group.add(started)
     inFlight += size
     started.addObserver((exit) => {
@@ -188,13 +198,16 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       inFlight -= size
       forget?.()
       if (end !== undefined) streams.drop(end)
-      conclude(exit)
+      if (givingUp === undefined) return conclude(exit)
+      clearTimeout(givingUp)
+      finish(nothing)
     })
     if (end !== undefined) streams.hold(end)
     output.wait(target, () => {
       isOver = true
       streams.forget(target)
       if (posted.cancelledByDisconnect || end !== undefined) started.unsafeInterruptAsFork(FiberId.none)
+      else posted.lost?.()
     }, end !== undefined)
   }
 

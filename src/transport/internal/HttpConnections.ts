@@ -32,6 +32,8 @@ export interface Connections {
   readonly add: (socket: Socket, pending: Pending) => void
   readonly remove: (socket: Socket, pending: Pending) => void
   readonly isDraining: () => boolean
+  /** How many requests of this connection are owed an answer. */
+  readonly count: (socket: Socket) => number
   /** Whether a request on this connection has arrived whole and is owed an answer. */
   readonly isAnswering: (socket: Socket) => boolean
   /**
@@ -125,6 +127,7 @@ export const make = (server: Server): Connections => {
       if (isDraining) lastAnswer = performance.now()
     },
     isDraining: () => isDraining,
+    count: (socket) => open.get(socket)?.requests.size ?? 0,
     isAnswering: (socket) => {
       for (const { request } of open.get(socket)?.requests ?? []) if (request.complete) return true
       return false

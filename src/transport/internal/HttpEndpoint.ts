@@ -42,6 +42,13 @@ const lingerMillis = 250
 /** A reader that takes nothing for this long is cut off. */
 const stalledMillis = 30_000
 
+/**
+ * Requests of one connection that may wait for their answers. HTTP/1.1 answers
+ * them in turn, so more than that serve nobody but who wants all places.
+ */
+const mostPipelined = 64
+const pipelined = Gate.reject(503, "Too many requests are in flight on this connection", ["retry-after", "1"])
+
 const readHeaders = (request: IncomingMessage): Headers => {
   const { headers } = request
   return (name) => {
@@ -53,15 +60,27 @@ const readHeaders = (request: IncomingMessage): Headers => {
 const ignore = (): void => {}
 
 const expectReader = (response: ServerResponse): void => {
-  if (response.writableLength > 0) response.socket?.setTimeout(stalledMillis)
+  const { socket } = response
+  if (socket === null) {
+    // Its turn has not come: an earlier request on this connection is not answered.
+    response.once("prefinish", () => expectReader(response))
+    return
+  }
+  if (response.writableLength === 0) return
+  socket.setTimeout(stalledMillis)
+  // Ahead of Node's own listener, which sets the time for an idle connection; the next answer may be long in coming.
+  response.prependOnceListener("finish", () => socket.setTimeout(0))
 }
 
-/** As `expectReader`, for a stream that goes on once the reader has caught up. */
+/** As `expectReader`, for a stream that goes on once the reader has caught up with a last comment. */
 const expectReaderOf = (response: ServerResponse): void => {
   const { socket } = response
   if (socket === null || (socket.timeout ?? 0) > 0) return
   socket.setTimeout(stalledMillis)
-  response.once("drain", () => socket.setTimeout(0))
+  // "drain" is not said to who was behind by little.
+  response.write(HttpOutput.comment, () => {
+    if (!response.writableEnded) socket.setTimeout(0)
+  })
 }
 
 /** Lets go of what was read, which is not kept for as long as a stream may be open. */
@@ -191,6 +210,7 @@ export const make = (options: Options): Endpoint => {
     if (accepted === "neither") return refuse(request, response, Gate.withHeaders(Gate.notAcceptable, cors))
 
     const { socket } = request
+    if (connections.count(socket) >= mostPipelined) return refuse(request, response, Gate.withHeaders(pipelined, cors))
     connections.add(socket, pending)
     if (request.headers.expect !== undefined) response.writeContinue()
     HttpBody.read(request, maxBodyBytes, (body) => {

@@ -40,6 +40,8 @@ export const create = (limits: Limits): Http.Server => {
     // Node's own answer has no body; ours has one.
     requireHostHeader: false
   })
+  // Beyond 2,000 Node would leave headers out unseen, a second Host among them; their length is bounded.
+  server.maxHeadersCount = 0
   if (limits.maxConnections !== undefined) server.maxConnections = limits.maxConnections
   return server
 }

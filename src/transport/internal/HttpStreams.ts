@@ -70,15 +70,20 @@ const unknownSession: Reply = {
  * @category constructors
  */
 export const make = <T>({ caller, maxStreams, output, refusals, run, server }: Options<T>): Streams<T> => {
-  const opened = new Set<T>()
+  /** By the part that they get their comments with. An iterator kept from one part to the next would keep what has left. */
+  const opened = Array.from({ length: parts }, () => new Set<T>())
   const endings = new Set<() => void>()
   let isStopping = false
-  let turn = opened.values()
+  let begun = 0
   let part = 0
 
   const begin: Streams<T>["begin"] = (target, headers) => {
     output.open(target, headers)
-    opened.add(target)
+    begun = (begun + 1) % parts
+    opened[begun]?.add(target)
+  }
+  const forget: Streams<T>["forget"] = (target) => {
+    for (const some of opened) if (some.delete(target)) return
   }
   const full = (): string | undefined => endings.size < maxStreams ? undefined : "Too many streams are open"
   const hold = (end: () => void): void => {
@@ -107,7 +112,7 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
     const leave = (): void => {
       if (stream.isOver) return
       stream.isOver = true
-      opened.delete(target)
+      forget(target)
       endings.delete(finish)
       stream.release?.()
     }
@@ -148,9 +153,7 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
   return {
     open,
     begin,
-    forget: (target) => {
-      opened.delete(target)
-    },
+    forget,
     full,
     hold,
     drop: (end) => {
@@ -163,13 +166,8 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
       for (const end of [...endings]) end()
     },
     keepAlive: () => {
-      if (part === 0) turn = opened.values()
       part = (part + 1) % parts
-      for (let left = Math.ceil(opened.size / parts); left > 0; left--) {
-        const next = turn.next()
-        if (next.done === true) return
-        output.remind(next.value)
-      }
+      for (const target of opened[part] ?? []) output.remind(target)
     }
   }
 }

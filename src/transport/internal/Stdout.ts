@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Output } from "./LineWriter.js"
 
+const ignore = (): void => {}
+
 /**
  * Diverts `process.stdout.write`, and with it `console.log`, `console.info` and
  * `console.debug`, until the scope closes. The output given writes to the real one.
@@ -20,6 +22,8 @@ export const claim: Effect.Effect<Output, never, Scope.Scope> = Effect.acquireRe
     const stream = process.stdout
     const original = stream.write
     const write = original.bind(stream)
+    // Nobody may read standard error any more. Unheard, that would end the process; it may be said late, so this stays.
+    process.stderr.off("error", ignore).on("error", ignore)
     stream.write = process.stderr.write.bind(process.stderr)
     return {
       output: { stream, write: (text: string, onWritten: () => void) => write(text, "utf8", onWritten) },

@@ -1,0 +1,69 @@
+/** What is remembered of sessions over HTTP. */
+import { assert, describe, it } from "@effect/vitest"
+import * as PendingAsks from "causeway-mcp/ask/PendingAsks"
+import * as Principal from "causeway-mcp/auth/Principal"
+import * as Sealer from "causeway-mcp/auth/Sealer"
+import * as Changes from "causeway-mcp/change/Changes"
+import * as Dispatcher from "causeway-mcp/protocol/Dispatcher"
+import * as Sessions from "causeway-mcp/server/Sessions"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+
+const cache = { ttlMs: 0, scope: "private" } as const
+const caller = Principal.local
+
+const make = Effect.gen(function*() {
+  const changes = yield* Changes.makeMemory
+  const dispatcher = Dispatcher.make<Principal.Principal>({
+    server: { name: "srv", version: "1.0.0" },
+    cache,
+    resources: {
+      listChanged: true,
+      subscribe: true,
+      list: () => Exit.succeed({ resources: [], cache }),
+      templates: () => Exit.succeed({ resourceTemplates: [], cache }),
+      read: () => Exit.succeed({ _tag: "Complete", contents: [], cache })
+    }
+  }, { hasSessions: true })
+  const sessions = Sessions.make({
+    isVisible: () => true,
+    dispatcher,
+    sealer: yield* Sealer.random,
+    pendingAsks: yield* PendingAsks.makeMemory,
+    changes,
+    clock: yield* Effect.clock,
+    askTimeout: Duration.minutes(1)
+  })
+  const arrival: Dispatcher.Arrival<Principal.Principal> = { caller, canStream: true, notify: () => true }
+  return {
+    changes,
+    open: () =>
+      sessions.open({ version: "2025-11-25", clientCapabilities: {}, clientInfo: { name: "c", version: "1" } }, caller),
+    listen: (session: string, send: (json: string) => boolean) => sessions.listen(session, caller, send),
+    order: (session: string, method: string, uri: string) =>
+      sessions.post(session, { jsonrpc: "2.0", id: 1, method, params: { uri } }, () => undefined, arrival)
+  }
+})
+
+describe("Sessions", () => {
+  it.effect("remember what a session subscribes to up to 64 KiB, since there may be thousands of sessions", () =>
+    Effect.gen(function*() {
+      const { changes, listen, open, order } = yield* make
+      const session = open()
+      const heard: Array<number> = []
+      listen(session, (json) => {
+        heard.push(Number(JSON.parse(json).params.uri.slice(-2)))
+        return true
+      })
+      const uris = Array.from({ length: 10 }, (_, index) => `${"x".repeat(8000)}${10 + index}`)
+      const tell = Effect.forEach(uris, (uri) => changes.publish({ _tag: "ResourceUpdated", uri }))
+      for (const uri of uris) order(session, "resources/subscribe", uri)
+      yield* tell
+      assert.deepStrictEqual(heard.splice(0), [10, 11, 12, 13, 14, 15, 16, 17])
+      order(session, "resources/unsubscribe", uris[0] ?? "")
+      order(session, "resources/subscribe", uris[9] ?? "")
+      yield* tell
+      assert.deepStrictEqual(heard, [11, 12, 13, 14, 15, 16, 17, 19])
+    }))
+})
