@@ -14,7 +14,7 @@ import type { Arrival, Exchange, Reply, Standing, Tell } from "./Exchange.js"
 import type { Handlers, RequestContext, TaskHandlers } from "./Handlers.js"
 import * as Introduction from "./Introduction.js"
 import * as JsonRpc from "./JsonRpc.js"
-import * as Logging from "./Logging.js"
+import type * as Logging from "./Logging.js"
 import type { McpError } from "./McpError.js"
 import { Code, internalError, invalidRequest, methodNotFound, missingClientCapability } from "./McpError.js"
 import type * as Mcp from "./McpSchema.js"
@@ -22,10 +22,10 @@ import * as McpTask from "./McpTask.js"
 import type { Common } from "./Meta.js"
 import * as Orders from "./Orders.js"
 import * as Params from "./Params.js"
-import * as Progress from "./Progress.js"
 import * as Questions from "./Questions.js"
 import type { Revision, Writing } from "./Revision.js"
 import * as Subscription from "./Subscription.js"
+import * as Voice from "./Voice.js"
 
 /**
  * What the answers may be told to do.
@@ -71,27 +71,14 @@ export interface Answer<in Caller> {
   readonly initialize: (id: Mcp.RequestId, canAnnounce: boolean) => Effect.Effect<Reply>
 }
 
-/** What may be said besides the reply, and only before it. */
-interface Voice {
-  readonly progress: Progress.Reporter
-  readonly log: Logging.Writer
-}
-
 type Route<Caller> = (
   request: JsonRpc.Request,
   context: RequestContext<Caller>,
-  voice: Voice,
+  voice: Voice.Voice,
   asker: Asker<Caller>
 ) => Effect.Effect<Reply>
 
 const missingTasks = missingClientCapability({ extensions: { [McpTask.extension]: {} } })
-
-const close = ({ log, progress }: Voice): void => {
-  progress.close()
-  log.close()
-}
-
-const silence: Voice = { progress: Progress.silent, log: Logging.silent }
 
 const noTells: ReadonlyArray<Tell> = []
 
@@ -177,19 +164,19 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
 
   const run = <A>(
     request: JsonRpc.Request,
-    voice: Voice,
+    voice: Voice.Voice,
     asked: Effect.Effect<A, McpError>,
     encode: (value: A) => string | McpError
   ): Effect.Effect<Reply> => {
     if (isExit(asked)) {
-      if (voice !== silence) close(voice)
+      if (voice !== Voice.silence) Voice.close(voice)
       return concluded(request, asked, encode)
     }
     const reply = Effect.matchCauseEffect(asked, {
       onFailure: (cause) => concluded(request, Exit.failCause(cause), encode),
       onSuccess: (value) => concluded(request, Exit.succeed(value), encode)
     })
-    return voice === silence ? reply : Effect.ensuring(reply, Effect.sync(() => close(voice)))
+    return voice === Voice.silence ? reply : Effect.ensuring(reply, Effect.sync(() => Voice.close(voice)))
   }
 
   const route = <P, A>(
@@ -361,14 +348,6 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
   const standing = Orders.served(revision, handlers)
   const canListen = listen !== undefined && revision.methods.has("subscriptions/listen")
 
-  const voiceOf = ({ arrival, logLevel, progressToken }: Asker<Caller>): Voice => {
-    const isLogging = logLevel !== undefined && handlers.logging === true
-    return progressToken === undefined && !isLogging ? silence : {
-      progress: progressToken === undefined ? Progress.silent : Progress.make(progressToken, arrival.notify),
-      log: isLogging ? Logging.make(logLevel, arrival.notify) : Logging.silent
-    }
-  }
-
   return {
     revision,
     initialize: (id, canAnnounce) => answered(id, canAnnounce ? announcing : silentOne),
@@ -386,7 +365,8 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
           ? { reply: failed(request, order.left), id, cancelledByDisconnect, tells: noTells }
           : { reply: answered(id, "{}"), id, cancelledByDisconnect, tells: [order.right] }
       }
-      const voice = voiceOf(asker)
+      const logLevel = handlers.logging === true ? asker.logLevel : undefined
+      const voice = Voice.make(asker.progressToken, logLevel, asker.arrival.notify)
       const context: RequestContext<Caller> = {
         caller: asker.arrival.caller,
         requestId: id,
