@@ -150,7 +150,7 @@ export const laws: ReadonlyArray<Law> = [
 const until = (isSo: () => boolean): Effect.Effect<void, unknown> =>
   Effect.suspend(() => (isSo() ? Effect.void : Effect.fail("not yet"))).pipe(
     Effect.retry(Schedule.spaced("5 millis")),
-    Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => new Error("it was not heard within 10 s") })
+    Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => "it was not heard within 10 s" })
   )
 
 const includes = (heard: ReadonlyArray<Changes.Event>, uri: string): boolean =>

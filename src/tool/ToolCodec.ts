@@ -4,8 +4,10 @@
  *
  * @since 0.1.0
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { NotAnswered } from "../ask/Ask.js"
 import * as JsonSchema from "../protocol/JsonSchema.js"
@@ -38,6 +40,14 @@ export interface Problem {
 export const errorMetaKey = "dev.causeway/error"
 
 /**
+ * An answer that breaks the foreign schema its tool declared.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Misfit extends Data.TaggedError("Misfit")<{ readonly message: string }> {}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -51,7 +61,7 @@ export interface ToolCodec {
    */
   readonly decode: (input: unknown) => Either.Either<unknown, ToolError.ToolError>
   /** Encodes a handler's answer; fails when it breaks the tool's own schema, which is the tool's fault. */
-  readonly encode: (answer: unknown) => Either.Either<ToolResult, Error>
+  readonly encode: (answer: unknown) => Either.Either<ToolResult, ParseResult.ParseError | Misfit>
   /**
    * Encodes a failure the tool declared, a `ToolError` or an answer that the user
    * did not give; any other has no words that may be shown.
@@ -180,7 +190,7 @@ const structured = (json: string, content?: ReadonlyArray<ContentBlock>, isError
 })
 
 /** Writes structured content, when it fits. */
-type Write = (value: unknown) => Either.Either<string, Error>
+type Write = (value: unknown) => Either.Either<string, ParseResult.ParseError | Misfit>
 
 const writeBy = <A, I>(schema: Schema.Schema<A, I>): Write => {
   const encode = Schema.encodeUnknownEither(schema)
@@ -191,7 +201,9 @@ const writeChecked = (validator: JsonValidator.JsonValidator): Write => (value) 
   const [problem] = validator.check(value)
   return problem === undefined
     ? Either.right(JSON.stringify(value))
-    : Either.left(new Error(`the structured content does not fit outputSchema: ${problem.path} ${problem.message}`))
+    : Either.left(
+      new Misfit({ message: `the structured content does not fit outputSchema: ${problem.path} ${problem.message}` })
+    )
 }
 
 const makeEncode = (tool: Tool.Any, output: JsonValidator.JsonValidator | undefined): ToolCodec["encode"] => {
