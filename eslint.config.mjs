@@ -4,7 +4,7 @@ import importX from "eslint-plugin-import-x"
 import tseslint from "typescript-eslint"
 
 export default tseslint.config(
-  { ignores: ["dist/**", "node_modules/**", "coverage/**", "**/.causeway/**"] },
+  { ignores: [".cache/**", "dist/**", "node_modules/**", "coverage/**", "**/.causeway/**"] },
   js.configs.recommended,
   ...tseslint.configs.strict,
   {
