@@ -43,8 +43,8 @@ const namedWithTasks: ReadonlyMap<string, string> = new Map([
 /**
  * Compares the headers that repeat parts of the body of a stateless request:
  * `Mcp-Method` for all, `Mcp-Name` where something is named (a task too, where
- * the server has any). The first that is
- * missing, unreadable or different; `None` when they agree.
+ * the server has any). The first that is missing, unreadable or different;
+ * `None` when they agree.
  *
  * @since 0.1.0
  * @category guards

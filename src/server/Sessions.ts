@@ -17,7 +17,9 @@ import type { Changes, Event } from "../change/Changes.js"
 import { gather } from "../protocol/Dispatcher.js"
 import type { Arrival, Dispatcher, Exchange, Handshake, Headers, Reply, Standing } from "../protocol/Dispatcher.js"
 import { isExit } from "../protocol/Ended.js"
+import * as JsonRpc from "../protocol/JsonRpc.js"
 import type { Level } from "../protocol/Logging.js"
+import type { McpError } from "../protocol/McpError.js"
 import type { RequestId } from "../protocol/McpSchema.js"
 import * as Outgoing from "./Outgoing.js"
 import type { Posted } from "./Posted.js"
@@ -131,7 +133,7 @@ export const make = (options: Options): Sessions => {
 
   /** What the message tells, done; answers are handed in before the message is acknowledged. */
   const heed = (session: string, entry: Known, exchange: Exchange): Exchange => {
-    const answers: Array<Effect.Effect<void, { readonly message: string }>> = []
+    const answers: Array<Effect.Effect<void, McpError>> = []
     for (const tell of exchange.tells) {
       switch (tell._tag) {
         case "Cancel":
@@ -154,8 +156,7 @@ export const make = (options: Options): Sessions => {
     return answers.length === 0 ? exchange : {
       ...exchange,
       reply: Effect.matchEffect(Effect.all(answers, { discard: true }), {
-        onFailure: ({ message }) =>
-          Effect.succeed<Reply>({ status: 503, body: `{"error":${JSON.stringify(message)}}` }),
+        onFailure: (error) => Effect.succeed<Reply>({ status: 503, body: JsonRpc.error(null, error) }),
         onSuccess: () => exchange.reply
       })
     }

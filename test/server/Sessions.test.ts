@@ -13,43 +13,64 @@ import * as Exit from "effect/Exit"
 const cache = { ttlMs: 0, scope: "private" } as const
 const caller = Principal.local
 
-const make = Effect.gen(function*() {
-  const changes = yield* Changes.makeMemory
-  const dispatcher = Dispatcher.make<Principal.Principal>({
-    server: { name: "srv", version: "1.0.0" },
-    cache,
-    resources: {
-      listChanged: true,
-      subscribe: true,
-      list: () => Exit.succeed({ resources: [], cache }),
-      templates: () => Exit.succeed({ resourceTemplates: [], cache }),
-      read: () => Exit.succeed({ _tag: "Complete", contents: [], cache })
+const make = (pendingAsks: Effect.Effect<typeof PendingAsks.PendingAsks.Service> = PendingAsks.makeMemory) =>
+  Effect.gen(function*() {
+    const changes = yield* Changes.makeMemory
+    const dispatcher = Dispatcher.make<Principal.Principal>({
+      server: { name: "srv", version: "1.0.0" },
+      cache,
+      resources: {
+        listChanged: true,
+        subscribe: true,
+        list: () => Exit.succeed({ resources: [], cache }),
+        templates: () => Exit.succeed({ resourceTemplates: [], cache }),
+        read: () => Exit.succeed({ _tag: "Complete", contents: [], cache })
+      }
+    }, { hasSessions: true })
+    const sessions = Sessions.make({
+      isVisible: () => true,
+      dispatcher,
+      sealer: yield* Sealer.random,
+      pendingAsks: yield* pendingAsks,
+      changes,
+      clock: yield* Effect.clock,
+      askTimeout: Duration.minutes(1)
+    })
+    const arrival: Dispatcher.Arrival<Principal.Principal> = { caller, canStream: true, notify: () => true }
+    return {
+      changes,
+      open: () =>
+        sessions.open(
+          { version: "2025-11-25", clientCapabilities: {}, clientInfo: { name: "c", version: "1" } },
+          caller
+        ),
+      listen: (session: string, send: (json: string) => boolean) => sessions.listen(session, caller, send),
+      post: (session: string, message: unknown) => sessions.post(session, message, () => undefined, arrival),
+      order: (session: string, method: string, uri: string) =>
+        sessions.post(session, { jsonrpc: "2.0", id: 1, method, params: { uri } }, () => undefined, arrival)
     }
-  }, { hasSessions: true })
-  const sessions = Sessions.make({
-    isVisible: () => true,
-    dispatcher,
-    sealer: yield* Sealer.random,
-    pendingAsks: yield* PendingAsks.makeMemory,
-    changes,
-    clock: yield* Effect.clock,
-    askTimeout: Duration.minutes(1)
   })
-  const arrival: Dispatcher.Arrival<Principal.Principal> = { caller, canStream: true, notify: () => true }
-  return {
-    changes,
-    open: () =>
-      sessions.open({ version: "2025-11-25", clientCapabilities: {}, clientInfo: { name: "c", version: "1" } }, caller),
-    listen: (session: string, send: (json: string) => boolean) => sessions.listen(session, caller, send),
-    order: (session: string, method: string, uri: string) =>
-      sessions.post(session, { jsonrpc: "2.0", id: 1, method, params: { uri } }, () => undefined, arrival)
-  }
-})
 
 describe("Sessions", () => {
+  it.effect("say in JSON-RPC that an answer could not be handed on, so that the client can send it again", () =>
+    Effect.gen(function*() {
+      const cut = new PendingAsks.PendingAsksError({ method: "answer", cause: new Error("secret") })
+      const { open, post } = yield* make(
+        Effect.succeed({ wait: () => Effect.never, answer: () => Effect.fail(cut) })
+      )
+      const id = `srv-${"0".repeat(36)}`
+      const { body, status } = yield* post(open(), { jsonrpc: "2.0", id, result: {} }).reply
+      assert.strictEqual(status, 503)
+      const { error, jsonrpc } = JSON.parse(body ?? "")
+      assert.strictEqual(jsonrpc, "2.0")
+      assert.strictEqual(error.code, -32603)
+      assert.include(error.message, "cannot be exchanged")
+      assert.notInclude(body, "secret")
+    }))
+
   it.effect("remember what a session subscribes to up to 64 KiB, since there may be thousands of sessions", () =>
     Effect.gen(function*() {
-      const { changes, listen, open, order } = yield* make
+      const { changes, listen, open, order } = yield* make()
       const session = open()
       const heard: Array<number> = []
       listen(session, (json) => {
