@@ -20,12 +20,27 @@ export * as Dispatcher from "./protocol/Dispatcher.js"
 export * as Handlers from "./protocol/Handlers.js"
 
 /**
+ * Takes a copy of a JSON value of unknown size, or says why it is too much.
+ *
+ * @since 0.1.0
+ */
+export * as JsonMeasure from "./protocol/JsonMeasure.js"
+
+/**
  * The JSON Schema 2020-12 of an Effect Schema, in the plain form that MCP
  * clients and model providers accept.
  *
  * @since 0.1.0
  */
 export * as JsonSchema from "./protocol/JsonSchema.js"
+
+/**
+ * Checks JSON against a JSON Schema that came from outside, within bounds: no
+ * code is generated, nothing is fetched, and no schema can make it run for long.
+ *
+ * @since 0.1.0
+ */
+export * as JsonValidator from "./protocol/JsonValidator.js"
 
 /**
  * The protocol's own errors: the question was wrong, whatever the tool.
@@ -311,21 +326,6 @@ export * as ProviderChain from "./provider/ProviderChain.js"
  * @since 0.1.0
  */
 export * as Evidence from "./tool/Evidence.js"
-
-/**
- * Takes a copy of a JSON value of unknown size, or says why it is too much.
- *
- * @since 0.1.0
- */
-export * as JsonMeasure from "./tool/JsonMeasure.js"
-
-/**
- * Checks JSON against a JSON Schema that came from outside, within bounds: no
- * code is generated, nothing is fetched, and no schema can make it run for long.
- *
- * @since 0.1.0
- */
-export * as JsonValidator from "./tool/JsonValidator.js"
 
 /**
  * What one tool is: its name, what it takes, what it answers, how it may fail

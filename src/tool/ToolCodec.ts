@@ -15,7 +15,7 @@ import type { ContentBlock, ToolDescription, ToolResult } from "../protocol/McpS
 import * as ParameterHeader from "../protocol/ParameterHeader.js"
 import * as Evidence from "./Evidence.js"
 import * as Arguments from "./internal/Arguments.js"
-import * as JsonValidator from "./JsonValidator.js"
+import * as JsonValidator from "../protocol/JsonValidator.js"
 import type * as Tool from "./Tool.js"
 import * as ToolError from "./ToolError.js"
 

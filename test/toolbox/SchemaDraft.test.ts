@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as JsonValidator from "causeway-mcp/tool/JsonValidator"
+import * as JsonValidator from "causeway-mcp/protocol/JsonValidator"
 import * as SchemaDraft from "causeway-mcp/toolbox/SchemaDraft"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"

@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
-import type * as JsonValidator from "../JsonValidator.js"
+import type * as JsonValidator from "../../protocol/JsonValidator.js"
 import { ToolError } from "../ToolError.js"
 
 /** Where the arguments are wrong, and how. */

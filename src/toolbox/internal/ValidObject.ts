@@ -10,8 +10,8 @@ import type * as Chat from "../../llm/Chat.js"
 import type * as Llm from "../../llm/Llm.js"
 import type * as LlmError from "../../llm/LlmError.js"
 import * as ExtractiveLlm from "../../provider/ExtractiveLlm.js"
-import * as JsonMeasure from "../../tool/JsonMeasure.js"
-import type { Problem } from "../../tool/JsonValidator.js"
+import * as JsonMeasure from "../../protocol/JsonMeasure.js"
+import type { Problem } from "../../protocol/JsonValidator.js"
 
 /**
  * An answer, and what is still wrong with it; nothing when it fits.

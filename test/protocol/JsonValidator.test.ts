@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import type { JsonSchema } from "causeway-mcp/protocol/JsonSchema"
-import * as JsonValidator from "causeway-mcp/tool/JsonValidator"
+import * as JsonValidator from "causeway-mcp/protocol/JsonValidator"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 
