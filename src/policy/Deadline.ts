@@ -35,6 +35,21 @@ export interface Options<out A, out E, out R> {
 }
 
 /**
+ * Moves the limit of an effect that is under way.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Timer {
+  /**
+   * Sets how many milliseconds are left from now, whatever was left before;
+   * `Infinity` for no limit. Once the effect has ended or its time is over it
+   * does nothing.
+   */
+  readonly set: (millis: number) => void
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -48,6 +63,14 @@ export interface Watch {
    */
   readonly run: <A, E, R, A2 = never, E2 = never, R2 = never>(
     effect: Effect.Effect<A, E, R>,
+    options: Options<A2, E2, R2>
+  ) => Effect.Effect<A | A2, E | E2, R | R2>
+  /**
+   * As `run`, for an effect that may move its own limit; `duration` is the one
+   * it begins with.
+   */
+  readonly runArmed: <A, E, R, A2 = never, E2 = never, R2 = never>(
+    effect: (timer: Timer) => Effect.Effect<A, E, R>,
     options: Options<A2, E2, R2>
   ) => Effect.Effect<A | A2, E | E2, R | R2>
   /**
@@ -91,7 +114,7 @@ class Call<A, E> implements Expiries.Expiring {
   index = -1
   outcome: Outcome<A, E> | undefined
   private resume: ((effect: Effect.Effect<Outcome<A, E>>) => void) | undefined
-  readonly at: number
+  at: number
   readonly fiber: Fiber.RuntimeFiber<Exit.Exit<A, E>>
 
   constructor(at: number, fiber: Fiber.RuntimeFiber<Exit.Exit<A, E>>) {
@@ -108,6 +131,14 @@ class Call<A, E> implements Expiries.Expiring {
     if (this.outcome === undefined) this.resume = resume
     else resume(Exit.succeed(this.outcome))
   })
+}
+
+/** What is known of a limit that can be moved. */
+interface Arming extends Timer {
+  /** What was set before there was anything to watch. */
+  at: number | undefined
+  /** Set while there is something to watch. */
+  call: Call<unknown, unknown> | undefined
 }
 
 /** Whether a fiber set any `FiberRef`, other than those that every fiber sets for itself. */
@@ -172,6 +203,24 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
       watchdog = Runtime.runFork(runtime, Effect.interruptible(watch))
     }
 
+    const arm = (): Arming => {
+      const arming: Arming = {
+        at: undefined,
+        call: undefined,
+        set: (millis) => {
+          const at = now() + (millis > 0 ? millis : 0)
+          const call = arming.call
+          if (call === undefined) arming.at = at
+          else if (call.outcome === undefined) {
+            expiries.remove(call)
+            call.at = at
+            if (!isClosed && at < Infinity) add(call)
+          }
+        }
+      }
+      return arming
+    }
+
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         isClosed = true
@@ -184,7 +233,8 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
       flags: RuntimeFlags.RuntimeFlags,
       context: Context.Context<R> | undefined,
       effect: Effect.Effect<A, E, R>,
-      options: Options<A2, E2, R2>
+      options: Options<A2, E2, R2>,
+      arming: Arming | undefined
     ): Effect.Effect<A | A2, E | E2, R2> => {
       const fiberRefs = parent.getFiberRefs()
       const fiber = Runtime.runFork(
@@ -204,10 +254,11 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
       const ended = fiber.unsafePoll()
       if (ended !== null) return settle(Exit.flatten(ended))
 
-      const call = new Call<A, E>(now() + options.duration, fiber)
+      const call = new Call<A, E>(arming?.at ?? now() + options.duration, fiber)
       // The heap only compares times, and hands a call back to `expire`.
       const watched = call as unknown as Call<unknown, unknown>
-      if (!isClosed && options.duration < Infinity) add(watched)
+      if (arming !== undefined) arming.call = watched
+      if (!isClosed && call.at < Infinity) add(watched)
       fiber.addObserver((exit) => {
         if (call.outcome === late) {
           detached--
@@ -240,11 +291,28 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
     ): Effect.Effect<A | A2, E | E2, R2> =>
       // An interruption between the start of the fiber and the wait for it would leave it alone.
       Effect.withFiberRuntime((parent, { runtimeFlags }) =>
-        Effect.uninterruptible(Effect.suspend(() => supervise(parent, runtimeFlags, context, effect, options)))
+        Effect.uninterruptible(
+          Effect.suspend(() => supervise(parent, runtimeFlags, context, effect, options, undefined))
+        )
       )
+
+    const startArmed = <A, E, R, A2, E2, R2>(
+      effect: (timer: Timer) => Effect.Effect<A, E, R>,
+      options: Options<A2, E2, R2>
+    ): Effect.Effect<A | A2, E | E2, R | R2> =>
+      Effect.withFiberRuntime((parent, { runtimeFlags }) => {
+        const arming = arm()
+        const armed = effect(arming)
+        return isExit(armed)
+          ? armed
+          : Effect.uninterruptible(
+            Effect.suspend(() => supervise(parent, runtimeFlags, undefined, armed, options, arming))
+          )
+      })
 
     return {
       run: (effect, options) => isExit(effect) ? effect : start(undefined, effect, options),
+      runArmed: startArmed,
       runIn: (context, effect, options) => isExit(effect) ? effect : start(context, effect, options),
       get detached() {
         return detached

@@ -4,7 +4,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Schedule from "effect/Schedule"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 
 /** Fails every time, and gives the moments at which it was tried. */
@@ -71,6 +72,55 @@ describe("Backoff", () => {
         Array.from({ length: 8 }, () => moments(Backoff.quick, { isRetryable: true }))
       )
       assert.isTrue(new Set(runs.map((tries) => delays(tries)[0])).size > 1)
+    }))
+
+  it.effect("full jitter waits anything up to a bound that doubles up to its cap, as often as told", () =>
+    Effect.gen(function*() {
+      const schedule = Backoff.fullJitter({ base: "100 millis", cap: "500 millis", times: 5 })
+      const runs = yield* Effect.all(
+        Array.from({ length: 40 }, () => moments(schedule, { isRetryable: true }))
+      )
+      for (const [index, bound] of [100, 200, 400, 500, 500].entries()) {
+        const waits = runs.map((tries) => delays(tries)[index] ?? -1)
+        assert.isTrue(waits.every((wait) => wait >= 0 && wait <= bound), `${index}: ${waits.join(" ")}`)
+        assert.isTrue(waits.some((wait) => wait < bound / 4) && waits.some((wait) => wait > bound * 3 / 4))
+      }
+      assert.isTrue(runs.every((tries) => tries.length === 6))
+    }))
+
+  it.effect("full jitter draws its delays from Random, so that a seed gives the same ones", () =>
+    Effect.gen(function*() {
+      const schedule = Backoff.fullJitter({ base: "1 second", cap: "1 minute", times: 4 })
+      const run = (seed: string) => Effect.withRandom(moments(schedule, { isRetryable: true }), Random.make(seed))
+      const [one, same, other] = yield* Effect.all([run("a"), run("a"), run("b")])
+      assert.deepStrictEqual(delays(one), delays(same))
+      assert.notDeepEqual(delays(one), delays(other))
+    }))
+
+  it.effect("full jitter tries once when it may not try again", () =>
+    Effect.gen(function*() {
+      for (const times of [0, -1, 0.9]) {
+        const schedule = Backoff.fullJitter({ base: 1, cap: 1, times })
+        assert.lengthOf(yield* moments(schedule, { isRetryable: true }), 1)
+      }
+    }))
+
+  it.effect("honours a retryAfter that is longer than the delay, and no other", () =>
+    Effect.gen(function*() {
+      const schedule = Backoff.honourRetryAfter(
+        Schedule.intersect(Schedule.spaced("300 millis"), Schedule.recurs(2))
+      )
+      const waits = (retryAfter: Duration.Duration | undefined) =>
+        Effect.map(moments(schedule, { isRetryable: true, retryAfter }), delays)
+      assert.deepStrictEqual(yield* waits(Duration.millis(620)), [620, 620])
+      assert.deepStrictEqual(yield* waits(Duration.millis(10)), [300, 300])
+      assert.deepStrictEqual(yield* waits(undefined), [300, 300])
+    }))
+
+  it.effect("waits its own delay when the error asks for less", () =>
+    Effect.gen(function*() {
+      const [first = 0] = delays(yield* moments(Backoff.quick, { isRetryable: true, retryAfter: Duration.zero }))
+      assert.isTrue(first >= 80 && first <= 120, `first ${first}`)
     }))
 
   it("knows a retryable error by its shape alone", () => {
