@@ -59,7 +59,7 @@ export class Incompatible extends Schema.TaggedError<Incompatible>("causeway/Doc
 export class DocumentStoreError extends Schema.TaggedError<DocumentStoreError>(
   "causeway/DocumentStore/DocumentStoreError"
 )("DocumentStoreError", {
-  method: Schema.Literal("open", "index", "remove", "search", "get", "size", "ping"),
+  method: Schema.Literal("open", "index", "remove", "search", "get", "list", "size", "ping"),
   reason: Schema.Union(Unavailable, Incompatible)
 }) {
   get isRetryable() {
@@ -139,6 +139,21 @@ export interface Hit {
 }
 
 /**
+ * A document as a list names it, without its text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listed {
+  readonly id: string
+  /** Empty when it has none. */
+  readonly title: string
+  readonly publishedAt?: string | undefined
+  /** How many passages it has. */
+  readonly passages: number
+}
+
+/**
  * @since 0.1.0
  * @category tags
  */
@@ -158,6 +173,14 @@ export class DocumentStore extends Context.Tag("causeway/DocumentStore")<Documen
   readonly search: (query: Query) => Effect.Effect<ReadonlyArray<Hit>, DocumentStoreError>
   /** A document's passages in order; empty when unknown. */
   readonly get: (tenant: string, id: string) => Effect.Effect<ReadonlyArray<Passage>, DocumentStoreError>
+  /**
+   * The documents that pass a filter, whatever they say: the newest first, those
+   * without a date last, those of one date by id. At most `limit`, 1 to 1,000.
+   */
+  readonly list: (
+    tenant: string,
+    options: { readonly filter?: Filter | undefined; readonly limit: number }
+  ) => Effect.Effect<ReadonlyArray<Listed>, DocumentStoreError>
   /** How much one tenant has stored. */
   readonly size: (
     tenant: string
@@ -230,6 +253,11 @@ export const layerMemory: Layer.Layer<DocumentStore, never, Embedder.Embedder> =
       remove: (tenant, ids) => Effect.sync(() => ids.filter((id) => tenants.get(tenant)?.remove(id) === true).length),
       get: (tenant, id) =>
         Effect.sync(() => tenants.get(tenant)?.get(id)?.passages.map(({ passage }) => passage) ?? []),
+      list: (tenant, { filter, limit }) =>
+        Effect.sync(() => {
+          const compiled = Filter_.compile(filter)
+          return compiled === undefined ? [] : tenants.get(tenant)?.list(compiled, Filter_.listLimitOf(limit)) ?? []
+        }),
       size: (tenant) => Effect.sync(() => tenants.get(tenant)?.size() ?? { documents: 0, passages: 0 }),
       ping: Effect.void
     })

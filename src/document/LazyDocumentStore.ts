@@ -97,6 +97,7 @@ export const layer = <E, R>(
         remove: (tenant, ids) => whenOpen("remove", (open) => open.remove(tenant, ids)),
         search: (query) => whenOpen("search", (open) => open.search(query)),
         get: (tenant, id) => whenOpen("get", (open) => open.get(tenant, id)),
+        list: (tenant, options) => whenOpen("list", (open) => open.list(tenant, options)),
         size: (tenant) => whenOpen("size", (open) => open.size(tenant)),
         ping: whenOpen("ping", (open) => open.ping)
       })

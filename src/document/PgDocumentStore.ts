@@ -185,6 +185,19 @@ export const make: Effect.Effect<Store, DocumentStoreError, SqlClient.SqlClient 
         : Effect.succeed([])
     )
 
+    const list: Store["list"] = Effect.fn("DocumentStore.list")((tenant: string, { filter, limit }) => {
+      const compiled = Filter.compile(filter)
+      return compiled === undefined || !Filter.isStorable(tenant)
+        ? Effect.succeed([])
+        : PgWrite.findTenant(tenant).pipe(
+          Effect.flatMap((number) =>
+            number === undefined ? Effect.succeed([]) : PgRead.list(number, compiled, Filter.listLimitOf(limit))
+          ),
+          provided,
+          PgFailure.within("list", "5 seconds")
+        )
+    })
+
     const size: Store["size"] = Effect.fn("DocumentStore.size")((tenant: string) =>
       Filter.isStorable(tenant)
         ? provided(PgRead.size(tenant)).pipe(PgFailure.within("size", "5 seconds"))
@@ -193,7 +206,7 @@ export const make: Effect.Effect<Store, DocumentStoreError, SqlClient.SqlClient 
 
     const ping: Store["ping"] = Effect.asVoid(sql`select 1`).pipe(PgFailure.within("ping", "2 seconds"))
 
-    return { index, remove, search, get, size, ping }
+    return { index, remove, search, get, list, size, ping }
   }
 )
 

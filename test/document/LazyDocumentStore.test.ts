@@ -27,6 +27,7 @@ const failing = (times: number) =>
           remove: () => Effect.succeed(0),
           search: () => Effect.succeed([]),
           get: () => Effect.succeed([]),
+          list: () => Effect.succeed([]),
           size: () => Effect.succeed(empty),
           ping: Effect.void
         })

@@ -111,3 +111,11 @@ export const matches = (
 export const isOpen = (filter: Compiled): boolean =>
   filter.metadata.length === 0 && filter.since === undefined && filter.until === undefined &&
   filter.documentIds === undefined
+
+/**
+ * The number of documents a list asks for, made to fit 1 to 1,000.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const listLimitOf = (limit: number): number => limit >= 1 ? Math.min(Math.trunc(limit), 1000) : 1

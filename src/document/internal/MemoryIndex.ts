@@ -59,6 +59,18 @@ export interface MemoryIndex {
   readonly put: (entry: Entry) => void
   readonly remove: (id: string) => boolean
   readonly get: (id: string) => Entry | undefined
+  /** The newest first, those without a date last, those of one date by id. */
+  readonly list: (
+    filter: Filter.Compiled,
+    limit: number
+  ) => ReadonlyArray<
+    {
+      readonly id: string
+      readonly title: string
+      readonly publishedAt?: string | undefined
+      readonly passages: number
+    }
+  >
   readonly size: () => { readonly documents: number; readonly passages: number }
   readonly search: (
     query: Query
@@ -147,9 +159,29 @@ export const make = (dimensions: number): MemoryIndex => {
     ) => passage === undefined ? [] : [{ passage, score, signals }])
   }
 
+  const list: MemoryIndex["list"] = (filter, limit) =>
+    Array.from(entries.values(), ({ entry }) => entry)
+      .filter((entry) => Filter.matches(filter, entry))
+      .sort((a, b) =>
+        a.publishedAt === b.publishedAt
+          ? a.id < b.id ? -1 : 1
+          : (b.publishedAt ?? -Infinity) - (a.publishedAt ?? -Infinity)
+      )
+      .slice(0, limit)
+      .map(({ id, passages }) => {
+        const first = passages[0]?.passage
+        return {
+          id,
+          title: first?.title ?? "",
+          ...(first?.publishedAt === undefined ? {} : { publishedAt: first.publishedAt }),
+          passages: passages.length
+        }
+      })
+
   return {
     put,
     remove,
+    list,
     get: (id) => entries.get(id)?.entry,
     size: () => ({ documents: entries.size, passages: live }),
     search

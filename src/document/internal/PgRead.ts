@@ -12,6 +12,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
 import type { Metadata, Passage } from "../Document.js"
+import type { Listed } from "../DocumentStore.js"
 import * as Moment from "../Moment.js"
 import * as Filter from "./Filter.js"
 import * as Fusion from "./Fusion.js"
@@ -283,6 +284,28 @@ export const document = (tenant: string, id: string): Read<ReadonlyArray<Passage
     ),
     (rows) => rows.map(toPassage)
   )
+
+/**
+ * The documents of a tenant that pass a filter, the newest first.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const list = (tenant: number, filter: Filter.Compiled, limit: number): Read<ReadonlyArray<Listed>> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<Omit<Listed, "publishedAt"> & { readonly published: string | null }>`
+      select document.id, document.title, document.passages,
+        to_char(document.published_at at time zone 'UTC', ${sql.literal(iso)}) as published
+      from causeway_documents as document where ${conditions(sql, tenant, filter)}
+      order by document.published_at desc nulls last, document.id limit ${limit}`
+    return rows.map(({ id, passages, published, title }) => ({
+      id,
+      title,
+      ...(published === null ? {} : { publishedAt: published }),
+      passages
+    }))
+  })
 
 /**
  * @since 0.1.0

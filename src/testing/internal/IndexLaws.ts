@@ -224,6 +224,38 @@ export const laws: ReadonlyArray<Law> = [
     })),
 
   law(
+    "lists documents by filter, whatever they say: the newest first, the undated last, ties by id",
+    ({ index, store, tenant }) =>
+      Effect.gen(function*() {
+        yield* index(
+          note("b", "The of and.", { publishedAt: "2026-01-01", metadata: { kind: "x" } }),
+          note("a", long("gnu", 3), { title: "Gnus", publishedAt: "2026-01-01T00:00:00Z", metadata: { kind: "x" } }),
+          note("undated", "A yak.", { metadata: { kind: "x" } }),
+          note("new", "An ibex.", { publishedAt: "2026-05-01", metadata: { kind: "y" } })
+        )
+        const passages = (yield* store.get(tenant, "a")).length
+        assert.deepEqual(yield* store.list(tenant, { limit: 10, filter: { metadata: { kind: "x" } } }), [
+          { id: "a", title: "Gnus", publishedAt: "2026-01-01T00:00:00.000Z", passages },
+          { id: "b", title: "", publishedAt: "2026-01-01T00:00:00.000Z", passages: 1 },
+          { id: "undated", title: "", passages: 1 }
+        ])
+        const ids = (options: Parameters<typeof store.list>[1]) =>
+          Effect.map(store.list(tenant, options), (listed) => listed.map(({ id }) => id))
+        assert.deepEqual(yield* ids({ limit: 10 }), ["new", "a", "b", "undated"])
+        assert.deepEqual(yield* ids({ limit: 2.5 }), ["new", "a"])
+        assert.deepEqual(yield* ids({ limit: -1 }), ["new"])
+        assert.deepEqual(yield* ids({ limit: 10, filter: { until: "2026-05-01" } }), ["a", "b"])
+        assert.deepEqual(yield* ids({ limit: 10, filter: { documentIds: ["b", "?"] } }), ["b"])
+        assert.deepEqual(yield* ids({ limit: 10, filter: { documentIds: [] } }), [])
+        yield* index(note("new", "Replaced."))
+        assert.deepEqual(yield* ids({ limit: 10 }), ["a", "b", "new", "undated"])
+        yield* store.remove(tenant, ["a"])
+        assert.deepEqual(yield* ids({ limit: 10 }), ["b", "new", "undated"])
+        assert.deepEqual(yield* store.list(`${tenant}-other`, { limit: 10 }), [])
+      })
+  ),
+
+  law(
     "takes hostile text for what it is in tenants, ids, titles, texts and metadata",
     ({ store, tenant }) =>
       Effect.gen(function*() {
