@@ -2,7 +2,6 @@
  * Chooses a layer for every contract by the environment: embedded defaults that
  * need no server and no key, or Postgres, Redis and model providers.
  */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PendingAsks from "causeway-mcp/ask/PendingAsks"
 import * as RedisPendingAsks from "causeway-mcp/ask/RedisPendingAsks"
@@ -13,8 +12,11 @@ import * as Pglite from "causeway-mcp/document/Pglite"
 import * as Retriever from "causeway-mcp/document/Retriever"
 import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as ProviderChain from "causeway-mcp/provider/ProviderChain"
+import * as ProviderHttp from "causeway-mcp/provider/ProviderHttp"
 import * as RedisSessionStore from "causeway-mcp/session/RedisSessionStore"
 import * as SessionStore from "causeway-mcp/session/SessionStore"
+import * as PgTaskStore from "causeway-mcp/task/PgTaskStore"
+import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -122,11 +124,34 @@ export const Asks = Layer.unwrapEffect(
   )
 )
 
+/** Keeps long calls: in Postgres when `DATABASE_URL` is set and it answers, in memory otherwise. */
+export const Tasks = Layer.unwrapEffect(
+  Effect.gen(function*() {
+    const url = yield* databaseUrl
+    if (Option.isNone(url)) return TaskStore.layerMemory
+    yield* parse("DATABASE_URL", url.value, ["postgres:", "postgresql:"])
+    return PgTaskStore.layer.pipe(
+      Layer.provide(
+        PgClient.layer({ url: url.value, connectTimeout: "3 seconds", maxConnections: 2, applicationName: "causeway" })
+      ),
+      Layer.catchAll((error) =>
+        Layer.unwrapEffect(Effect.as(
+          Effect.logWarning(
+            `tasks: Postgres did not open (${error.message}); until the next start they are kept in memory, ` +
+              "where only this instance knows them"
+          ),
+          TaskStore.layerMemory
+        ))
+      )
+    )
+  })
+)
+
 /** Every contract the tools need. */
 export const Stores = Retriever.layer().pipe(Layer.provideMerge(Layer.merge(Documents, Sessions)))
 
 /** Asks models: a gateway or providers when they are configured, the extractive model otherwise. */
 export const Model = ProviderChain.layerConfig.pipe(
   Layer.tap((context) => announce(Context.get(context, ProviderChain.ProviderChain).description)),
-  Layer.provide(NodeHttpClient.layerUndici)
+  Layer.provide(ProviderHttp.layer())
 )

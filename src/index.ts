@@ -5,6 +5,14 @@
  */
 
 /**
+ * The names of every span, attribute, metric and label that this library gives
+ * out, so that dashboards and alerts have one place to look them up.
+ *
+ * @since 0.1.0
+ */
+export * as Telemetry from "./telemetry/Telemetry.js"
+
+/**
  * A message in, a reply out: the protocol as a function of data and handlers.
  *
  * @since 0.1.0
@@ -81,6 +89,22 @@ export * as Sealer from "./auth/Sealer.js"
 export * as Backoff from "./policy/Backoff.js"
 
 /**
+ * Keeps calls away from what keeps failing, and lets one through now and then to
+ * see whether it is well again.
+ *
+ * @since 0.1.0
+ */
+export * as CircuitBreaker from "./policy/CircuitBreaker.js"
+
+/**
+ * Lets equal calls that come at the same time share one run, in which no caller
+ * can harm another by leaving.
+ *
+ * @since 0.1.0
+ */
+export * as Coalescer from "./policy/Coalescer.js"
+
+/**
  * Ends what takes too long, with one timer for all that is under way: a timer
  * and a race of its own for each call would cost more than most calls.
  *
@@ -94,6 +118,31 @@ export * as Deadline from "./policy/Deadline.js"
  * @since 0.1.0
  */
 export * as Policy from "./policy/Policy.js"
+
+/**
+ * Bounds how many calls may be made again, as a share of those made in the first
+ * place, so that retries cannot multiply an outage.
+ *
+ * @since 0.1.0
+ */
+export * as RetryBudget from "./policy/RetryBudget.js"
+
+/**
+ * Says until when an answer is of use to whoever waits for it, so that all that
+ * is done on the way can end in time. It can be shortened on the way, never
+ * prolonged.
+ *
+ * @since 0.1.0
+ */
+export * as TimeLimit from "./policy/TimeLimit.js"
+
+/**
+ * Counts what may be taken per time: a bucket that fills by itself, from which
+ * more than there is can be settled afterwards.
+ *
+ * @since 0.1.0
+ */
+export * as TokenBucket from "./policy/TokenBucket.js"
 
 /**
  * Asks the user, in the middle of a call: a form to fill in, a link to open; and
@@ -178,6 +227,29 @@ export * as SessionStore from "./session/SessionStore.js"
 export * as Health from "./health/Health.js"
 
 /**
+ * Bounds what may be spent on models, in all and per tenant: reserved before a
+ * call, settled after it, so that calls at the same time cannot overspend.
+ *
+ * @since 0.1.0
+ */
+export * as Budget from "./llm/Budget.js"
+
+/**
+ * A model that answers an equal question from what it answered before.
+ *
+ * @since 0.1.0
+ */
+export * as CachingLlm from "./llm/CachingLlm.js"
+
+/**
+ * How a chain treats a call: its time, its tries, what counts as an answer; each
+ * part a value that can be replaced by itself.
+ *
+ * @since 0.1.0
+ */
+export * as ChainPolicy from "./llm/ChainPolicy.js"
+
+/**
  * The words of a conversation with a model: messages, the passages it may rely
  * on, what came back and what it cost in tokens.
  *
@@ -186,12 +258,43 @@ export * as Health from "./health/Health.js"
 export * as Chat from "./llm/Chat.js"
 
 /**
- * Finds the JSON value in what a model wrote around it: a code fence, a
- * sentence before or after, a byte order mark.
+ * Judges an answer that can be read: whether it is one at all. A check is a
+ * value; those a chain uses can be replaced one by one.
+ *
+ * @since 0.1.0
+ */
+export * as Check from "./llm/Check.js"
+
+/**
+ * A model that is asked once when several callers ask the same at the same time.
+ *
+ * @since 0.1.0
+ */
+export * as CoalescingLlm from "./llm/CoalescingLlm.js"
+
+/**
+ * What an error of a model means for the model and for the call: whether to ask
+ * the next, whether to ask again, whom to leave alone for how long.
+ *
+ * @since 0.1.0
+ */
+export * as Decision from "./llm/Decision.js"
+
+/**
+ * Finds the JSON value in what a model wrote around it (a code fence, a sentence
+ * before or after, a byte order mark), and mends what is nearly JSON.
  *
  * @since 0.1.0
  */
 export * as JsonText from "./llm/JsonText.js"
+
+/**
+ * Holds calls to what a provider allows: requests and tokens per minute, calls
+ * at once. A place is reserved before a call and settled after it.
+ *
+ * @since 0.1.0
+ */
+export * as Limits from "./llm/Limits.js"
 
 /**
  * Asks a language model, behind one contract that every provider and every
@@ -202,8 +305,9 @@ export * as JsonText from "./llm/JsonText.js"
 export * as Llm from "./llm/Llm.js"
 
 /**
- * Makes one model of several: the next is asked when one fails, and the trail of
- * tries comes with the answer and with the error.
+ * Makes one model of several that keeps answering while some of them fail, are
+ * slow, ask to be left alone or answer badly; within one deadline, and with the
+ * trail of what was tried.
  *
  * @since 0.1.0
  */
@@ -218,12 +322,64 @@ export * as LlmChain from "./llm/LlmChain.js"
 export * as LlmError from "./llm/LlmError.js"
 
 /**
+ * A model that passes each request to the model, or chain, for its kind of work.
+ *
+ * @since 0.1.0
+ */
+export * as LlmRouter from "./llm/LlmRouter.js"
+
+/**
+ * What models cost, as versioned data, and what a call cost by it.
+ *
+ * @since 0.1.0
+ */
+export * as Price from "./llm/Price.js"
+
+/**
+ * The price table that is built in, as data.
+ *
+ * @since 0.1.0
+ */
+export * as PriceTable from "./llm/PriceTable.js"
+
+/**
  * Turns a request with passages into plain messages, and finds in an answer
  * which passages it cites.
  *
  * @since 0.1.0
  */
 export * as Prompt from "./llm/Prompt.js"
+
+/**
+ * Keeps answers for equal questions: the contract, one that lives in memory, and
+ * the key that tells questions apart.
+ *
+ * @since 0.1.0
+ */
+export * as ResponseCache from "./llm/ResponseCache.js"
+
+/**
+ * A model as a chain sees it: with its limits, its price, the state of its
+ * breaker and how fast it has been. One value may stand in several chains, which
+ * then share all that.
+ *
+ * @since 0.1.0
+ */
+export * as Target from "./llm/Target.js"
+
+/**
+ * Models that can stand in for each other, and the way to choose among them.
+ *
+ * @since 0.1.0
+ */
+export * as Tier from "./llm/Tier.js"
+
+/**
+ * Guesses how many tokens a text is, before any model has counted them.
+ *
+ * @since 0.1.0
+ */
+export * as TokenEstimate from "./llm/TokenEstimate.js"
 
 /**
  * Knows after which words a full stop ends no sentence.
@@ -285,6 +441,13 @@ export * as Retriever from "./document/Retriever.js"
  * @since 0.1.0
  */
 export * as Tokenizer from "./document/Tokenizer.js"
+
+/**
+ * Asks Claude by Anthropic's own Messages API, every failure classified once.
+ *
+ * @since 0.1.0
+ */
+export * as AnthropicLlm from "./provider/AnthropicLlm.js"
 
 /**
  * What each vendor's OpenAI-compatible endpoint really accepts, as data: one
@@ -511,6 +674,14 @@ export * as SemanticSearch from "./toolbox/SemanticSearch.js"
  * @since 0.1.0
  */
 export * as StructuredOutput from "./toolbox/StructuredOutput.js"
+
+/**
+ * A ready-made tool that summarises documents of the index, each by itself and
+ * all together.
+ *
+ * @since 0.1.0
+ */
+export * as SummarizeBatch from "./toolbox/SummarizeBatch.js"
 
 /**
  * One MCP server: what is registered, joined to the protocol, ready for any

@@ -12,6 +12,8 @@ const isBehind = (path: string): boolean =>
     "change/RedisChanges",
     "document/PgDocumentStore",
     "document/Pglite",
+    "llm/LlmLanguageModel",
+    "provider/ProviderHttp",
     "session/RedisSessionStore",
     "task/PgTaskStore",
     "transport/SdkTransport"

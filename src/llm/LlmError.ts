@@ -23,6 +23,9 @@ import * as Chat from "./Chat.js"
  * - `Malformed`: an answer that cannot be read.
  * - `Degraded`: a readable answer that is no use: empty, cut off, declined, not the JSON asked for.
  * - `Unsupported`: this model cannot do what was asked at all.
+ * - `Untrusted`: the provider's certificate was not accepted.
+ * - `StreamBroken`: a stream failed after its first text; nothing was put in its place.
+ * - `BudgetExceeded`: what may be spent is spent.
  * - `Exhausted`: every model of a chain failed.
  *
  * @since 0.1.0
@@ -41,6 +44,9 @@ export const Reason = Schema.Literal(
   "Malformed",
   "Degraded",
   "Unsupported",
+  "Untrusted",
+  "StreamBroken",
+  "BudgetExceeded",
   "Exhausted"
 )
 
@@ -50,12 +56,24 @@ export const Reason = Schema.Literal(
  */
 export type Reason = typeof Reason.Type
 
-const retryable: ReadonlySet<string> = new Set<Reason>(["RateLimited", "Transient", "TimedOut", "Malformed"])
-const final: ReadonlySet<Reason> = new Set<Reason>(["ContentBlocked", "RequestRejected", "Exhausted"])
+const retryable: ReadonlySet<string> = new Set<Reason>([
+  "RateLimited",
+  "Transient",
+  "TimedOut",
+  "Malformed",
+  "StreamBroken"
+])
+
+/** Why a model is passed over that may be asked later. */
+const passing: ReadonlySet<string> = new Set(["cooldown", "breaker", "limits", "tooSlow", "attempts"])
+
+const isUsage = (value: unknown): value is Chat.Usage => typeof value === "object" && value !== null
 
 /**
  * `description` is for operators and holds no vendor body, key or prompt.
- * `attempts` is the trail of tries, when more than one model was asked.
+ * `attempts` is the trail of tries; a chain's error always has it. `phase` is
+ * where a try stood when it failed, `flaw` what was wrong with a readable answer,
+ * `partial` the text there was, and `usage` what it used all the same.
  *
  * @since 0.1.0
  * @category errors
@@ -66,18 +84,21 @@ export class LlmError extends Schema.TaggedError<LlmError>("causeway/Llm/LlmErro
   description: Schema.String,
   status: Schema.optionalWith(Schema.Number, { exact: true }),
   retryAfterMs: Schema.optionalWith(Schema.NonNegative, { exact: true }),
+  phase: Schema.optionalWith(Chat.Phase, { exact: true }),
+  flaw: Schema.optionalWith(Chat.Flaw, { exact: true }),
+  partial: Schema.optionalWith(Schema.RedactedFromSelf(Schema.String), { exact: true }),
+  usage: Schema.optionalWith(Schema.declare(isUsage), { exact: true }),
   attempts: Schema.optionalWith(Schema.Array(Chat.Attempt), { exact: true }),
+  cost: Schema.optionalWith(Chat.Cost, { exact: true }),
   cause: Schema.optionalWith(Schema.Defect, { exact: true })
 }) {
   /** Whether the same call may succeed later; a chain's when that of any of its models may. */
   get isRetryable(): boolean {
     if (this.reason !== "Exhausted") return retryable.has(this.reason)
     return this.attempts === undefined ||
-      this.attempts.some((attempt) => attempt.reason !== undefined && retryable.has(attempt.reason))
-  }
-  /** Whether another provider could do better. */
-  get shouldFailOver(): boolean {
-    return !final.has(this.reason)
+      this.attempts.some(({ outcome, reason }) =>
+        reason !== undefined && (outcome === "skipped" ? passing : retryable).has(reason)
+      )
   }
   get retryAfter(): Duration.Duration | undefined {
     return this.retryAfterMs === undefined ? undefined : Duration.millis(this.retryAfterMs)
@@ -88,18 +109,27 @@ export class LlmError extends Schema.TaggedError<LlmError>("causeway/Llm/LlmErro
 }
 
 /**
- * The same error with another trail.
+ * The same error with some of its fields replaced or added.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const withAttempts = (self: LlmError, attempts: ReadonlyArray<Chat.Attempt>): LlmError =>
+export const withFields = (
+  self: LlmError,
+  fields: Partial<Pick<LlmError, "provider" | "phase" | "usage" | "partial" | "attempts" | "cost" | "retryAfterMs">>
+): LlmError =>
   new LlmError({
     reason: self.reason,
     provider: self.provider,
     description: self.description,
     ...(self.status === undefined ? {} : { status: self.status }),
     ...(self.retryAfterMs === undefined ? {} : { retryAfterMs: self.retryAfterMs }),
-    attempts,
-    ...(self.cause === undefined ? {} : { cause: self.cause })
+    ...(self.phase === undefined ? {} : { phase: self.phase }),
+    ...(self.flaw === undefined ? {} : { flaw: self.flaw }),
+    ...(self.partial === undefined ? {} : { partial: self.partial }),
+    ...(self.usage === undefined ? {} : { usage: self.usage }),
+    ...(self.attempts === undefined ? {} : { attempts: self.attempts }),
+    ...(self.cost === undefined ? {} : { cost: self.cost }),
+    ...(self.cause === undefined ? {} : { cause: self.cause }),
+    ...fields
   })

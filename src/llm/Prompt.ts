@@ -73,7 +73,7 @@ export const render = (request: Chat.Request): ReadonlyArray<Chat.Message> => {
  * @category combinators
  */
 export const citations = (text: string, ids: Iterable<string>): ReadonlyArray<string> => {
-  const known = new Set(ids)
+  const known = namesOf(ids)
   const found: Array<readonly [at: number, id: string]> = []
   let open = -1
   for (let at = 0; at < text.length; at++) {
@@ -81,23 +81,33 @@ export const citations = (text: string, ids: Iterable<string>): ReadonlyArray<st
     if (unit === 91) open = at
     else if (unit === 93 && open !== -1) {
       const inner = text.slice(open + 1, at)
-      if (known.has(inner.trim())) found.push([open, inner.trim()])
+      const whole = known.get(inner.trim())
+      if (whole !== undefined) found.push([open, whole])
       else {
         let offset = open
         for (const part of inner.split(/[,;]/u)) {
           offset++
-          if (known.has(part.trim())) found.push([offset, part.trim()])
+          const id = known.get(part.trim())
+          if (id !== undefined) found.push([offset, id])
         }
       }
       open = -1
     }
   }
-  for (const id of known) {
-    if (!/[[\],;]/u.test(id)) continue
-    const at = text.indexOf(`[${id}]`)
+  for (const [name, id] of known) {
+    if (!/[[\],;]/u.test(name)) continue
+    const at = text.indexOf(`[${name}]`)
     if (at !== -1) found.push([at, id])
   }
   return [...new Set(found.sort((a, b) => a[0] - b[0]).map(([, id]) => id))]
+}
+
+/** Each id as it is, and as the model was shown it. */
+const namesOf = (ids: Iterable<string>): ReadonlyMap<string, string> => {
+  const names = new Map<string, string>()
+  for (const id of ids) names.set(escapeAttribute(id).trim(), id)
+  for (const id of ids) names.set(id.trim(), id)
+  return names
 }
 
 /**

@@ -107,6 +107,7 @@ const streamText = (request: Chat.Request): Stream.Stream<Chat.Delta> =>
 export const model: Llm.Model = {
   provider: name,
   model: name,
+  traits: { canCorrect: false },
   generateText,
   generateObject,
   streamText,

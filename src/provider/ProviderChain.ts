@@ -6,19 +6,30 @@
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Arr from "effect/Array"
-import * as Config from "effect/Config"
+import * as Clock from "effect/Clock"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Budget from "../llm/Budget.js"
+import * as CachingLlm from "../llm/CachingLlm.js"
+import * as ChainPolicy from "../llm/ChainPolicy.js"
+import type * as Chat from "../llm/Chat.js"
+import * as CoalescingLlm from "../llm/CoalescingLlm.js"
+import * as Limits from "../llm/Limits.js"
 import * as Llm from "../llm/Llm.js"
 import * as LlmChain from "../llm/LlmChain.js"
+import * as LlmRouter from "../llm/LlmRouter.js"
+import * as Price from "../llm/Price.js"
+import * as PriceTable from "../llm/PriceTable.js"
+import * as ResponseCache from "../llm/ResponseCache.js"
+import * as Target from "../llm/Target.js"
+import * as AnthropicLlm from "./AnthropicLlm.js"
 import * as Capabilities from "./Capabilities.js"
 import * as ExtractiveLlm from "./ExtractiveLlm.js"
+import * as ProviderSettings from "./internal/ProviderSettings.js"
 import * as OpenAiCompatible from "./OpenAiCompatible.js"
 
 /**
@@ -29,12 +40,16 @@ import * as OpenAiCompatible from "./OpenAiCompatible.js"
  * @category models
  */
 export interface Choice {
-  /** The whole chain, to ask. */
+  /** All of it, to ask: each kind of work goes to its own chain. */
   readonly model: Llm.Model
-  /** Its members in the order they are asked; several may share an endpoint. */
+  /** The members of the default chain in the order they are asked; several may share an endpoint. */
   readonly models: Arr.NonEmptyReadonlyArray<Llm.Model>
   /** One member for each endpoint, under the endpoint's own name: what a health check pings. */
   readonly endpoints: Arr.NonEmptyReadonlyArray<Llm.Model>
+  /** How each member is, by what the chains have seen of it; none without a provider. */
+  readonly status: Effect.Effect<ReadonlyArray<Target.Status>>
+  /** What may still be spent in this period, in all and of a tenant; nothing when there is no budget. */
+  readonly budget: Budget.Budget | undefined
   /** One line, without a secret. */
   readonly description: string
 }
@@ -47,208 +62,167 @@ export interface Choice {
  */
 export class ProviderChain extends Context.Tag("causeway/ProviderChain")<ProviderChain, Choice>() {}
 
-/** Endpoints that are asked directly, in the order of the chain, and the prefix of their settings. */
-const direct = [
-  ["DEEPSEEK", "deepseek"],
-  ["MISTRAL", "mistral"],
-  ["QWEN", "qwen"],
-  ["OPENAI", "openai"]
-] as const
-
-interface Endpoint {
-  /** The setting that holds its URL, for errors. */
-  readonly urlSetting: string
-  readonly keySetting: string
-  readonly modelSetting: string
-  readonly provider: string
-  readonly vendor: Capabilities.Vendor
-  readonly baseUrl: string
-  readonly apiKey: Redacted.Redacted
-  readonly models: ReadonlyArray<string>
+const extractive: Choice = {
+  model: ExtractiveLlm.model,
+  models: [ExtractiveLlm.model],
+  endpoints: [ExtractiveLlm.model],
+  status: Effect.succeed([]),
+  budget: undefined,
+  description: "no model provider is configured: answers are extracted from the passages found (extractive)"
 }
-
-/** An empty variable counts as absent: that is how a shell or a compose file leaves one out. */
-const optionalText = (name: string, description: string): Config.Config<Option.Option<string>> =>
-  Config.string(name).pipe(
-    Config.map((value) => value.trim()),
-    Config.option,
-    Config.map(Option.filter((value) => value !== "")),
-    Config.withDescription(description)
-  )
-
-const optionalSecret = (name: string, description: string): Config.Config<Option.Option<Redacted.Redacted>> =>
-  Config.map(optionalText(name, description), Option.map((value) => Redacted.make(value)))
-
-/** A list of names between commas; names are trimmed, empty ones dropped, repeats are an error. */
-const modelList = (name: string) =>
-  optionalText(name, "Model names between commas, in the order they are asked").pipe(
-    Config.mapOrFail(Option.match({
-      onNone: () => Either.right(Option.none<ReadonlyArray<string>>()),
-      onSome: (text) => {
-        const names = text.split(",").map((model) => model.trim()).filter((model) => model !== "")
-        const repeated = names.find((model, index) => names.indexOf(model) !== index)
-        if (names.length === 0) return Either.left(ConfigError.InvalidData([name], "Expected at least one model name."))
-        return repeated === undefined
-          ? Either.right(Option.some<ReadonlyArray<string>>(names))
-          : Either.left(ConfigError.InvalidData([name], `Names the model ${repeated} twice.`))
-      }
-    }))
-  )
-
-const gatewayVendor = optionalText("LLM_GATEWAY_VENDOR", "What the gateway is; found by its host unless given").pipe(
-  Config.mapOrFail(Option.match({
-    onNone: () => Either.right(Option.none<Capabilities.Vendor>()),
-    onSome: (text) => {
-      const vendor = Capabilities.vendors.find((vendor) => vendor === text.toLowerCase())
-      return vendor === undefined
-        ? Either.left(
-          ConfigError.InvalidData(["LLM_GATEWAY_VENDOR"], `Expected one of ${Capabilities.vendors.join(", ")}.`)
-        )
-        : Either.right(Option.some(vendor))
-    }
-  }))
-)
-
-const gateway: Config.Config<Option.Option<Endpoint>> = Config.all({
-  url: optionalText(
-    "LLM_GATEWAY_URL",
-    "Base URL of an OpenAI-compatible gateway, for example https://gateway.example/v1"
-  ),
-  key: optionalSecret("LLM_GATEWAY_KEY", "The gateway's key"),
-  vendor: gatewayVendor,
-  models: modelList("LLM_MODELS")
-}).pipe(Config.mapOrFail(({ key, models, url, vendor: named }) => {
-  if (Option.isNone(url)) {
-    return Option.isSome(key)
-      ? Either.left(ConfigError.MissingData(["LLM_GATEWAY_URL"], "Expected it because LLM_GATEWAY_KEY is set."))
-      : Either.right(Option.none())
-  }
-  if (Option.isNone(key)) {
-    return Either.left(ConfigError.MissingData(["LLM_GATEWAY_KEY"], "Expected it because LLM_GATEWAY_URL is set."))
-  }
-  const vendor = Option.getOrElse(named, () => Capabilities.vendorOf(url.value))
-  return Either.right(Option.some({
-    urlSetting: "LLM_GATEWAY_URL",
-    keySetting: "LLM_GATEWAY_KEY",
-    modelSetting: "LLM_MODELS",
-    provider: vendor === "generic" ? "gateway" : vendor,
-    vendor,
-    baseUrl: url.value,
-    apiKey: key.value,
-    models: Option.getOrElse(models, () => Capabilities.table[vendor].models)
-  }))
-}))
-
-const directEndpoint = (prefix: string, vendor: Capabilities.Vendor): Config.Config<Option.Option<Endpoint>> => {
-  const row = Capabilities.table[vendor]
-  return Config.all({
-    key: optionalSecret(`${prefix}_API_KEY`, `The key of ${vendor}`),
-    url: optionalText(`${prefix}_BASE_URL`, `Another address of ${vendor}, for example of another region`),
-    models: modelList(`${prefix}_MODEL`)
-  }).pipe(Config.map(({ key, models, url }) =>
-    Option.map(key, (apiKey) => ({
-      urlSetting: `${prefix}_BASE_URL`,
-      keySetting: `${prefix}_API_KEY`,
-      modelSetting: `${prefix}_MODEL`,
-      provider: vendor,
-      vendor,
-      baseUrl: Option.getOrElse(url, () => row.baseUrl ?? ""),
-      apiKey,
-      models: Option.getOrElse(models, (): ReadonlyArray<string> => row.models.slice(0, 1))
-    }))
-  ))
-}
-
-interface Settings {
-  readonly endpoints: ReadonlyArray<Endpoint>
-  readonly limits: { readonly attemptTimeout?: Duration.Duration; readonly deadline?: Duration.Duration }
-}
-
-const limit = (name: string, description: string): Config.Config<Option.Option<Duration.Duration>> =>
-  optionalText(name, description).pipe(Config.mapOrFail(Option.match({
-    onNone: () => Either.right(Option.none<Duration.Duration>()),
-    onSome: (text) => {
-      const duration = Option.filter(Duration.decodeUnknown(text), (duration) => Duration.toMillis(duration) > 0)
-      return Option.isSome(duration)
-        ? Either.right(duration)
-        : Either.left(ConfigError.InvalidData([name], "Expected a duration above zero, for example 20 seconds."))
-    }
-  })))
-
-const settings: Config.Config<Settings> = Config.all({
-  gateway,
-  direct: Config.all(direct.map(([prefix, vendor]) => directEndpoint(prefix, vendor))),
-  attemptTimeout: limit("LLM_ATTEMPT_TIMEOUT", "The longest one model may take, for example 20 seconds"),
-  deadline: limit("LLM_DEADLINE", "The longest a whole call may take, all models together")
-}).pipe(Config.map((read) => ({
-  // Traffic that was given a gateway leaves by no other door, whatever keys lie about.
-  endpoints: Option.isSome(read.gateway) ? [read.gateway.value] : Arr.getSomes(read.direct),
-  limits: {
-    ...(Option.isSome(read.attemptTimeout) ? { attemptTimeout: read.attemptTimeout.value } : {}),
-    ...(Option.isSome(read.deadline) ? { deadline: read.deadline.value } : {})
-  }
-})))
 
 /**
- * Reads the settings and builds the chain:
+ * Reads the settings and builds what they say. Where models are:
  *
  * - `LLM_GATEWAY_URL` and `LLM_GATEWAY_KEY`: everything through one gateway, the models of `LLM_MODELS` (between
- *   commas) in order. `LLM_GATEWAY_VENDOR` says what the gateway is when its host does not.
- * - else `DEEPSEEK_API_KEY`, `MISTRAL_API_KEY`, `QWEN_API_KEY`, `OPENAI_API_KEY`: those that are set, in this order,
- *   each with `…_MODEL` (between commas) and `…_BASE_URL`.
+ *   commas) in order. `LLM_GATEWAY_VENDOR` says what the gateway is when its host does not. Other kinds of work may
+ *   have their own: `LLM_MODELS_STRICT_JSON`, `LLM_MODELS_REASONING`, `LLM_MODELS_LONG_CONTEXT`.
+ * - else those of `DEEPSEEK_API_KEY`, `MISTRAL_API_KEY`, `QWEN_API_KEY`, `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and
+ *   `GEMINI_API_KEY` that are set, each with `…_MODEL` (between commas) and `…_BASE_URL`: in this order, but OpenAI
+ *   and Anthropic first for JSON, Anthropic and OpenAI for reasoning, Gemini and Qwen for long texts.
  * - else `ExtractiveLlm`.
  *
- * `LLM_ATTEMPT_TIMEOUT` (20 seconds unless given) and `LLM_DEADLINE` (none
- * unless given) bound the chain. A setting that cannot be used is one
- * `ConfigError` that names the variable and shows no secret.
+ * A model that stands in several chains is one target: its limits, its breaker
+ * and what it costs are counted once. What else can be set is in the guide on
+ * configuration. A setting that cannot be used is one `ConfigError` that names
+ * the variable and shows no secret.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<Choice, ConfigError.ConfigError, HttpClient.HttpClient> = Effect.gen(function*() {
-  const { endpoints, limits } = yield* settings
-  const connected = yield* Effect.forEach(endpoints, connect)
-  const models = connected.flat()
-  const firsts = connected.flatMap((members) => members.slice(0, 1))
-  if (!Arr.isNonEmptyReadonlyArray(models) || !Arr.isNonEmptyReadonlyArray(firsts)) {
+export const make: Effect.Effect<Choice, ConfigError.ConfigError, HttpClient.HttpClient | Scope.Scope> = Effect.gen(
+  function*() {
+    const settings = yield* ProviderSettings.config
+    const members = yield* connect(settings)
+    const of = (name: Chat.TaskClass): ReadonlyArray<Target.Target> =>
+      settings.endpoints[name].flatMap((endpoint) =>
+        endpoint.models[name].flatMap((model) => members.get(endpoint.provider)?.get(model) ?? [])
+      )
+    const targets = of("default")
+    const firsts = settings.all.flatMap((endpoint) =>
+      endpoint.models.default.slice(0, 1).flatMap((model) => members.get(endpoint.provider)?.get(model) ?? [])
+    )
+    if (!Arr.isNonEmptyReadonlyArray(targets) || !Arr.isNonEmptyReadonlyArray(firsts)) return extractive
+    const budget = budgetOf(settings)
+    const unpriced = [...members].flatMap(([provider, models]) =>
+      [...models].flatMap(([model, target]) => target.price === undefined ? [`${provider}/${model}`] : [])
+    )
+    if (budget !== undefined && settings.budget.unpriced === "refuse" && unpriced.length > 0) {
+      return yield* Effect.fail(ConfigError.InvalidData(
+        ["LLM_PRICES"],
+        `A budget is set, and the price of ${unpriced.join(", ")} is not known: give it here, or set ` +
+          "LLM_UNPRICED=allow to ask models whose cost is not counted."
+      ))
+    }
+    const chain = (name: Chat.TaskClass, preset: ChainPolicy.Part) => {
+      const own = of(name)
+      return LlmChain.make(Arr.isNonEmptyReadonlyArray(own) ? own : targets, {
+        name,
+        policy: ChainPolicy.all(preset, policyOf(settings, name)),
+        ...(budget === undefined ? {} : { budget })
+      }).pipe(Effect.mapError((error) => ConfigError.InvalidData([`LLM_MODELS`], error.message)))
+    }
+    const router = LlmRouter.make({
+      default: yield* chain("default", ChainPolicy.interactive),
+      strictJson: yield* chain("strictJson", ChainPolicy.strictJson),
+      reasoning: yield* chain("reasoning", ChainPolicy.reasoning),
+      longContextBatch: yield* chain("longContextBatch", ChainPolicy.longContextBatch)
+    })
+    const model = settings.isCached
+      ? yield* CoalescingLlm.make(CachingLlm.make(router, yield* ResponseCache.memory()))
+      : router
+    const all = [...members.values()].flatMap((models) => [...models.values()])
     return {
-      model: ExtractiveLlm.model,
-      models: [ExtractiveLlm.model],
-      endpoints: [ExtractiveLlm.model],
-      description: "no model provider is configured: answers are extracted from the passages found (extractive)"
+      model,
+      models: Arr.map(targets, (target) => target.model),
+      endpoints: Arr.map(firsts, (target) => target.model),
+      status: Effect.clockWith((clock) =>
+        Effect.sync(() => {
+          const now = Number(clock.unsafeCurrentTimeNanos()) / 1e6
+          return all.map((target) => Target.status(target, now))
+        })
+      ),
+      budget,
+      description: describeEndpoints(settings)
     }
   }
-  const model = yield* Effect.mapError(
-    LlmChain.make(models, limits),
-    (error) => ConfigError.InvalidData(["LLM_MODELS"], error.description)
-  )
-  return { model, models, endpoints: firsts, description: describeEndpoints(endpoints) }
-})
+)
 
+type Members = ReadonlyMap<string, ReadonlyMap<string, Target.Target>>
+
+/** Each model of each endpoint once, whichever kinds of work it is for. */
 const connect = (
-  endpoint: Endpoint
-): Effect.Effect<ReadonlyArray<Llm.Model>, ConfigError.ConfigError, HttpClient.HttpClient> =>
-  Effect.forEach(endpoint.models, (model) =>
-    OpenAiCompatible.make({
-      provider: endpoint.provider,
+  settings: ProviderSettings.Settings
+): Effect.Effect<Members, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const day = DateTime.formatIsoDateUtc(DateTime.unsafeMake(yield* Clock.currentTimeMillis))
+    const prices = Price.merge(PriceTable.table, { version: "settings", prices: settings.prices })
+    const members = new Map<string, Map<string, Target.Target>>()
+    for (const endpoint of settings.all) {
+      const account = Target.account(endpoint.provider)
+      const limits = Limits.make(endpoint.limits)
+      const targets = new Map<string, Target.Target>()
+      for (const name of new Set(Object.values(endpoint.models).flat())) {
+        const model = yield* modelOf(endpoint, name, settings.wire)
+        const price = Price.find(prices, { provider: endpoint.provider, model: name, day })
+        targets.set(
+          name,
+          yield* Target.make(model, { account, limits, ...(price === undefined ? {} : { price }) }).pipe(
+            Effect.mapError((error) => ConfigError.InvalidData([endpoint.keySetting], error.message))
+          )
+        )
+      }
+      members.set(endpoint.provider, targets)
+    }
+    return members
+  })
+
+const modelOf = (
+  endpoint: ProviderSettings.Endpoint,
+  model: string,
+  wire: "whole" | "stream"
+): Effect.Effect<Llm.Model, ConfigError.ConfigError, HttpClient.HttpClient> => {
+  const { apiKey, baseUrl, provider, vendor } = endpoint
+  return (vendor === "anthropic"
+    ? AnthropicLlm.make({ provider, model, apiKey, wire, ...(baseUrl === undefined ? {} : { baseUrl }) })
+    : OpenAiCompatible.make({
+      provider,
       model,
-      baseUrl: endpoint.baseUrl,
-      apiKey: endpoint.apiKey,
-      capabilities: Capabilities.forModel(endpoint.vendor, model)
+      baseUrl: baseUrl ?? "",
+      apiKey,
+      wire,
+      capabilities: Capabilities.forModel(vendor, model)
     })).pipe(Effect.mapError((error) => renamed(error, endpoint)))
+}
 
 /** The model's own error names an option; the reader of the settings knows variables. */
-const renamed = (error: ConfigError.ConfigError, endpoint: Endpoint): ConfigError.ConfigError =>
+const renamed = (error: ConfigError.ConfigError, endpoint: ProviderSettings.Endpoint): ConfigError.ConfigError =>
   error._op === "InvalidData"
     ? ConfigError.InvalidData([error.path[0] === "apiKey" ? endpoint.keySetting : endpoint.urlSetting], error.message)
     : error
 
-const describeEndpoints = (endpoints: ReadonlyArray<Endpoint>): string =>
-  endpoints.map((endpoint) =>
-    `${endpoint.models.map((model) => `${endpoint.provider}/${model}`).join(", then ")} at ${hostOf(endpoint.baseUrl)}`
+const budgetOf = ({ budget }: ProviderSettings.Settings): Budget.Budget | undefined =>
+  budget.total === undefined && budget.perTenant === undefined ? undefined : Budget.make(budget)
+
+const policyOf = (settings: ProviderSettings.Settings, name: Chat.TaskClass): ChainPolicy.Part => {
+  const deadline = settings.deadlines[name]
+  const isDefault = name === "default"
+  return ChainPolicy.all(
+    ...(deadline === undefined ? [] : [ChainPolicy.deadline(deadline)]),
+    ...(isDefault && settings.attemptTimeout !== undefined
+      ? [ChainPolicy.timeouts({ answer: settings.attemptTimeout })]
+      : []),
+    ...(isDefault && settings.hedgeAfter !== undefined ? [ChainPolicy.hedge({ after: settings.hedgeAfter })] : [])
+  )
+}
+
+const describeEndpoints = ({ all }: ProviderSettings.Settings): string =>
+  all.map(({ baseUrl, models, provider }) =>
+    `${models.default.map((model) => `${provider}/${model}`).join(", then ")} at ${hostOf(baseUrl)}`
   ).join("; then ")
 
-const hostOf = (url: string): string => URL.canParse(url) ? new URL(url).host : "an unknown host"
+const hostOf = (url: string | undefined): string =>
+  url === undefined ? "api.anthropic.com" : URL.canParse(url) ? new URL(url).host : "an unknown host"
 
 /**
  * One line about what was chosen, for a server to print when it starts.
@@ -268,6 +242,6 @@ export const describe: Effect.Effect<string, never, ProviderChain> = Effect.map(
  * @category layers
  */
 export const layerConfig: Layer.Layer<Llm.Llm | ProviderChain, ConfigError.ConfigError, HttpClient.HttpClient> = Layer
-  .effectContext(
+  .scopedContext(
     Effect.map(make, (choice) => Context.make(Llm.Llm, choice.model).pipe(Context.add(ProviderChain, choice)))
   )

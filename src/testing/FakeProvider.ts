@@ -1,6 +1,7 @@
 /**
- * An OpenAI-compatible server on a real socket that does what a script says, one
- * script per model: answers, statuses, silence, broken connections, streams.
+ * A provider on a real socket that does what a script says, one script per
+ * model, in OpenAI's and in Anthropic's words: answers, statuses, silence, broken
+ * connections, streams, and every fault of `ProviderFaults` by name.
  *
  * @since 0.1.0
  */
@@ -9,40 +10,54 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
+import * as ProviderAnswer from "./internal/ProviderAnswer.js"
+import * as ProviderReply from "./internal/ProviderReply.js"
 import * as ProviderWire from "./internal/ProviderWire.js"
+import * as ProviderFaults from "./ProviderFaults.js"
 
 /**
  * What to do with one request.
  *
- * - `Text`: a completion, or the same as a stream when the request asks for one.
+ * - `Text`: an answer in the words of the API that was asked, whole or as a
+ *   stream; where a tool is forced, a text that is JSON becomes its call.
  * - `Status`: a reply of any status; a body that is no string is sent as JSON.
  * - `Hang`: never goes on: before the headers, after them, or in mid-body.
- * - `Reset`: breaks the connection, before the headers or in mid-body.
- * - `Stream`: bytes as they are, each piece on its own, and how it ends.
+ * - `Reset`: breaks the connection: before the headers, after them, or in mid-body.
+ * - `Stream`: a body as it is, each piece on its own, and how it ends.
+ * - `Raw`: bytes on the socket in place of a response, and how the connection ends.
+ * - `Delayed`: another reply after a while.
+ * - `Depending`: a reply made from the request.
  *
  * @since 0.1.0
  * @category models
  */
-export type Reply = ProviderWire.Reply
+export type Reply = ProviderReply.Reply
 
 /**
- * Answers with a text.
+ * What is sent, piece by piece; a function makes it as it is sent, without end
+ * if it likes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Pieces = ProviderReply.Pieces
+
+/**
+ * Answers with a text. `delayMs` passes before it, `gapMs` between the pieces of
+ * a stream, in milliseconds of the wall clock.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const text = (
-  text: string,
-  options: { readonly finishReason?: string | null; readonly usage?: unknown; readonly delayMs?: number } = {}
-): Reply => ({ _tag: "Text", text, ...options })
+export const text: (text: string, options?: Omit<ProviderReply.Text, "_tag" | "text">) => Reply = ProviderReply.text
 
 /**
- * Answers with a value as JSON in the message.
+ * Answers with a value as JSON.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const json = (value: unknown): Reply => ({ _tag: "Text", text: JSON.stringify(value) })
+export const json: (value: unknown) => Reply = ProviderReply.json
 
 /**
  * Answers with a status, headers and a body.
@@ -50,16 +65,11 @@ export const json = (value: unknown): Reply => ({ _tag: "Text", text: JSON.strin
  * @since 0.1.0
  * @category constructors
  */
-export const status = (
+export const status: (
   status: number,
   body?: unknown,
   headers?: { readonly [name: string]: string | ReadonlyArray<string> }
-): Reply => ({
-  _tag: "Status",
-  status,
-  ...(body === undefined ? {} : { body }),
-  ...(headers === undefined ? {} : { headers })
-})
+) => Reply = ProviderReply.status
 
 /**
  * Falls silent.
@@ -67,7 +77,7 @@ export const status = (
  * @since 0.1.0
  * @category constructors
  */
-export const hang = (after: "request" | "headers" | "half" = "request"): Reply => ({ _tag: "Hang", after })
+export const hang: (after?: "request" | "headers" | "half") => Reply = ProviderReply.hang
 
 /**
  * Breaks the connection.
@@ -75,40 +85,76 @@ export const hang = (after: "request" | "headers" | "half" = "request"): Reply =
  * @since 0.1.0
  * @category constructors
  */
-export const reset = (after: "request" | "half" = "request"): Reply => ({ _tag: "Reset", after })
+export const reset: (after?: "request" | "headers" | "half") => Reply = ProviderReply.reset
 
 /**
- * Sends pieces of a stream as they are.
+ * Sends pieces of a body as they are, `gapMs` milliseconds apart.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const stream = (
-  pieces: ReadonlyArray<string | Uint8Array>,
-  options: {
+export const stream: (
+  pieces: Pieces,
+  options?: {
     readonly gapMs?: number
     readonly end?: "close" | "hang" | "reset"
     readonly contentType?: string
-  } = {}
-): Reply => ({ _tag: "Stream", pieces, ...options })
+  }
+) => Reply = ProviderReply.stream
 
 /**
- * One event of a well-formed stream: a text, and at its end a finish reason.
- * `more` replaces fields of the chunk.
+ * Writes bytes on the socket as they are, the head of a response too, `gapMs`
+ * milliseconds apart. `half` closes the server's side alone.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const event: (text: string, finishReason?: string | null, more?: object) => string = ProviderWire.event
+export const raw: (
+  pieces: Pieces,
+  options?: { readonly gapMs?: number; readonly end?: "close" | "half" | "hang" | "reset" }
+) => Reply = ProviderReply.raw
 
 /**
- * A request as the server saw it. Of the key only the header and the word before
- * it are kept.
+ * Waits, in milliseconds of the wall clock, and then does as another reply says.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const delayed: (ms: number, reply: Reply) => Reply = ProviderReply.delayed
+
+/**
+ * Does what a function says of the request.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const depending: (reply: (request: Recorded) => Reply) => Reply = ProviderReply.depending
+
+/**
+ * One event of a well-formed Chat Completions stream: a text, and at its end a
+ * finish reason. `more` replaces fields of the chunk.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const event: (text: string, finishReason?: string | null, more?: object) => string = ProviderAnswer.event
+
+/**
+ * One event of a Messages stream, by its type and further fields.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const messageEvent: (type: string, fields?: object) => string = ProviderAnswer.messageEvent
+
+/**
+ * A request as the server saw it, when, and in whose words. Of the key only the
+ * header and the word before it are kept.
  *
  * @since 0.1.0
  * @category models
  */
-export type Recorded = ProviderWire.Recorded
+export type Recorded = ProviderReply.Recorded
 
 /**
  * The server and its controls.
@@ -117,7 +163,7 @@ export type Recorded = ProviderWire.Recorded
  * @category models
  */
 export interface Server {
-  /** The base URL for clients, for example `http://127.0.0.1:40123/v1`. */
+  /** The base URL for clients of either API, for example `http://127.0.0.1:40123/v1`. */
   readonly baseUrl: string
   /** Adds replies for a model; the last of them is repeated for ever. `*` is for models without a script. */
   readonly script: (model: string, ...replies: ReadonlyArray<Reply>) => Effect.Effect<void>
@@ -131,6 +177,8 @@ export interface Server {
   readonly aborted: Effect.Effect<number>
   /** Open connections. */
   readonly connections: Effect.Effect<number>
+  /** Forgets all scripts, how far each fault had got, the requests and the count of aborted ones; connections stay. */
+  readonly reset: Effect.Effect<void>
 }
 
 /**
@@ -141,8 +189,10 @@ export class FakeProvider extends Context.Tag("causeway/FakeProvider")<FakeProvi
 
 /**
  * Starts a server on a free port of 127.0.0.1; closing the scope breaks its
- * connections and stops it. A model without a script answers 404, as a provider
- * would. The port being refused is a defect.
+ * connections and stops it. It answers `POST …/chat/completions`, `POST
+ * …/messages` and `GET …/models`. A model named `fault/NAME` plays that fault of
+ * `ProviderFaults` without a script; any other model without one answers 404, as
+ * a provider would. The port being refused is a defect.
  *
  * @since 0.1.0
  * @category constructors
@@ -150,6 +200,8 @@ export class FakeProvider extends Context.Tag("causeway/FakeProvider")<FakeProvi
 export const make: Effect.Effect<Server, never, Scope.Scope> = Effect.gen(function*() {
   const live: ProviderWire.Live = {
     scripts: new Map(),
+    fault: ProviderFaults.replies,
+    faultScripts: new Map(),
     models: undefined,
     requests: [],
     sockets: new Set(),
@@ -191,7 +243,14 @@ export const make: Effect.Effect<Server, never, Scope.Scope> = Effect.gen(functi
     requests: Effect.sync(() => [...live.requests]),
     active: Effect.sync(() => live.active),
     aborted: Effect.sync(() => live.aborted),
-    connections: Effect.sync(() => live.sockets.size)
+    connections: Effect.sync(() => live.sockets.size),
+    reset: Effect.sync(() => {
+      live.scripts.clear()
+      live.faultScripts.clear()
+      live.models = undefined
+      live.requests.length = 0
+      live.aborted = 0
+    })
   }
 })
 

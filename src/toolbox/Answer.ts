@@ -24,6 +24,7 @@ import * as AnswerModel from "./internal/AnswerModel.js"
 import * as Failure from "./internal/Failure.js"
 import * as Fields from "./internal/Fields.js"
 import * as Found from "./internal/Found.js"
+import * as ModelSource from "./internal/ModelSource.js"
 import * as Verdict from "./internal/Verdict.js"
 import * as PreferenceProfile from "./PreferenceProfile.js"
 
@@ -50,7 +51,7 @@ export interface Options {
   readonly historyTimeout?: Duration.DurationInput | undefined
   /** Below this confidence, 0 to 1, a passage counts as not relevant; 0.05 unless given. */
   readonly floor?: number | undefined
-  /** The most tokens of an answer; 800 unless given. */
+  /** The most tokens of an answer; 400 unless given. */
   readonly maxTokens?: number | undefined
   /** The tool to name while the document store is down; `fetch_user_preference_profile` unless given. */
   readonly fallbackTool?: string | undefined
@@ -185,15 +186,11 @@ interface Written {
 
 const evidenceOf = ({ answer, given, hasDocuments }: Written): Effect.Effect<Evidence.Evidence<Data>> =>
   Effect.gen(function*() {
-    const isExtractive = AnswerModel.isExtractive(answer)
+    const isExtractive = ModelSource.isExtractive(answer)
     const cited = answer.citations.flatMap((id) => given.filter((item) => item.passage.id === id))
     const verdict = Verdict.judge({ answer: answer.text, cited, given, isExtractive, hasDocuments })
     const followUps = followUpsOf(given, cited)
-    const model = yield* Evidence.source({
-      id: answer.model === "" ? answer.provider : answer.model,
-      kind: "model",
-      title: isExtractive ? "Quoted from the sources, not generated" : `Model of ${answer.provider}`
-    })
+    const model = yield* ModelSource.source(answer)
     const from = yield* Effect.forEach(cited.length > 0 ? cited : given, sourceOf)
     const sources: Sources = Arr.append(from, model)
     const rival = verdict.rival
@@ -208,8 +205,10 @@ const evidenceOf = ({ answer, given, hasDocuments }: Written): Effect.Effect<Evi
         model: answer.model,
         ...(answer.attempts.length === 0 ? {} : { attempts: answer.attempts })
       },
-      confidence: verdict.confidence,
-      sources
+      // For whom quoting stands in is judged by the caller of this.
+      confidence: verdict.confidence * (isExtractive ? 1 : ModelSource.factor(answer)),
+      sources,
+      degraded: ModelSource.degraded(answer)
     })
     return verdict.isUncited ? Evidence.degrade(evidence, uncited, 1) : evidence
   })
@@ -227,9 +226,14 @@ const evidenceOf = ({ answer, given, hasDocuments }: Written): Effect.Effect<Evi
  * Confidence is not calibrated. It is the mean of the cited documents'
  * confidences, so never above the best of them, times 1 for quoting or 0.9 for
  * generating, times 0.7 when an uncited newer document gives other figures on
- * the same matter, times 0.9 when quoting stands in for a model that failed.
- * From history alone it is 0.3, and 0.4 at most wherever only history is cited;
+ * the same matter, times 0.9 when quoting stands in for a model that failed,
+ * times 0.95 when another model than the first answered, times 0.7 when the
+ * answer has a flaw. From history alone it is 0.3, and 0.4 at most wherever only history is cited;
  * without a citation 0.3 at most; with nothing relevant 0.1 at most.
+ *
+ * Models that failed or were passed over stand under `attempts` and in the title
+ * of the model that answered. That another model answered is not `degraded`;
+ * that quoting had to stand in, or that the answer has a flaw, is.
  *
  * @since 0.1.0
  * @category constructors
@@ -332,13 +336,15 @@ export const make = (
       if (Either.isLeft(found) && events.length === 0) return yield* Failure.documentStore(found.left, fallback)
 
       yield* ToolCall.progress({ progress: 3, total: 4, message: "Writing the answer" })
+      const { tenant } = yield* ToolCall.caller
       const { answer, given, isStandIn } = yield* AnswerModel.write(model, {
+        tenant,
         question: input.question,
         documents,
         events,
         past,
         now: yield* Clock.currentTimeMillis,
-        maxTokens: options.maxTokens ?? 800
+        maxTokens: options.maxTokens ?? 400
       })
       const evidence = yield* evidenceOf({ answer, given, hasDocuments: retrieval !== undefined })
       yield* ToolCall.progress({ progress: 4, total: 4, message: "Answered" })

@@ -4,21 +4,23 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Llm from "../llm/Llm.js"
+import * as TimeLimit from "../policy/TimeLimit.js"
 import type { JsonSchema } from "../protocol/JsonSchema.js"
-import * as ExtractiveLlm from "../provider/ExtractiveLlm.js"
-import * as Evidence from "../tool/Evidence.js"
 import * as JsonValidator from "../protocol/JsonValidator.js"
+import * as Evidence from "../tool/Evidence.js"
 import * as Tool from "../tool/Tool.js"
 import * as ToolCall from "../tool/ToolCall.js"
 import { ToolError } from "../tool/ToolError.js"
 import * as Failure from "./internal/Failure.js"
 import * as Fields from "./internal/Fields.js"
 import * as Grounding from "./internal/Grounding.js"
+import * as ModelSource from "./internal/ModelSource.js"
 import * as ValidObject from "./internal/ValidObject.js"
 import * as SchemaDraft from "./SchemaDraft.js"
 
@@ -112,8 +114,6 @@ const listed = (problems: ReadonlyArray<JsonValidator.Problem>): string =>
   problems.slice(0, 10).map((problem) => ValidObject.line(problem)).join(" ")
 
 const instructionSource = Evidence.source({ id: "instruction", kind: "user-input", title: "The caller's instruction" })
-const modelSource = ({ provider, model }: { readonly provider: string; readonly model: string }) =>
-  Evidence.source({ id: model === "" ? provider : model, kind: "model", title: `Model of ${provider}` })
 
 const given = (schema: JsonSchema): Effect.Effect<Made, ToolError> =>
   Either.match(JsonValidator.make(schema), {
@@ -167,16 +167,44 @@ const checkSchema = (value: unknown): ReadonlyArray<JsonValidator.Problem> => {
   return Either.match(JsonValidator.make(value), { onLeft: (problems) => problems, onRight: () => [] })
 }
 
-const misfit = (what: string, problems: ReadonlyArray<JsonValidator.Problem>): ToolError =>
+const misfit = (
+  what: string,
+  { cause, isRepaired, problems }: Pick<ValidObject.Outcome, "isRepaired" | "problems"> & { readonly cause?: unknown }
+): ToolError =>
   new ToolError({
     code: "degraded_only",
-    message: `The model's ${what}. ${listed(problems)} Reword the instruction, or make the schema simpler.`,
+    message: `The model's ${what}${isRepaired ? ", also after one repair" : ""}. ${
+      problems.length === 0 ? "" : `${listed(problems)} `
+    }Reword the instruction, or make the schema simpler.`,
     source: "model",
-    details: { problems }
+    details: { problems },
+    ...(cause === undefined ? {} : { cause })
   })
 
-const ask = (model: Llm.Model, instruction: string, maxTokens: number | undefined): Effect.Effect<Made, ToolError> =>
-  ValidObject.ask(model, {
+/** The end of a call leaves this much of the time left for what comes after the model, in milliseconds. */
+const aside = 200
+
+/** Asks within the time the call has left, for the caller's tenant. */
+const askFor = (
+  model: Llm.Model,
+  request: Llm.ObjectRequest,
+  check: (value: unknown) => ReadonlyArray<JsonValidator.Problem>
+) =>
+  Effect.gen(function*() {
+    const { tenant } = yield* ToolCall.caller
+    const remaining = Duration.toMillis(yield* ToolCall.remaining)
+    return yield* TimeLimit.within(
+      ValidObject.ask(model, { ...request, task: "strictJson", tenant, temperature: 0 }, check),
+      Math.max(remaining / 2, remaining - aside)
+    )
+  })
+
+const ask = (
+  model: Llm.Model,
+  instruction: string,
+  maxTokens: number | undefined
+): Effect.Effect<Made, ToolError, ToolCall.ToolCall> =>
+  askFor(model, {
     messages: [
       {
         role: "system",
@@ -185,27 +213,39 @@ const ask = (model: Llm.Model, instruction: string, maxTokens: number | undefine
       },
       { role: "user", text: instruction }
     ],
-    task: "strictJson",
     schema: schemaOfSchemas,
     schemaName: "json_schema",
     ...(maxTokens === undefined ? {} : { maxTokens })
   }, checkSchema).pipe(
     Effect.matchEffect({
-      onFailure: (error) => Failure.isUnsupported(error) ? derived(instruction) : Effect.fail(Failure.model(error)),
-      onSuccess: ({ answer, problems }) =>
+      onFailure: (error) =>
+        error._tag === "Misfit"
+          ? Effect.fail(misfit(unusable, error))
+          : Failure.isUnsupported(error)
+          ? derived(instruction)
+          : Effect.fail(Failure.model(error)),
+      onSuccess: ({ answer, isRepaired, problems }) =>
         Effect.gen(function*() {
           // Whoever only reads values off a text cannot have written a schema.
-          if (answer.provider === ExtractiveLlm.name) return yield* derived(instruction)
+          if (ModelSource.isExtractive(answer)) return yield* derived(instruction)
           const value = answer.value
           const validator = isJsonSchema(value) ? Either.getOrUndefined(JsonValidator.make(value)) : undefined
           if (problems.length > 0 || validator === undefined || !isJsonSchema(value)) {
-            return yield* misfit("schema is not a usable one, also after one repair", problems)
+            return yield* misfit(unusable, { isRepaired, problems })
           }
-          const source = yield* modelSource(answer)
-          return { schema: value, validator, confidence: 0.7, sources: [yield* instructionSource, source] }
+          const source = yield* ModelSource.source(answer)
+          return {
+            schema: value,
+            validator,
+            confidence: 0.7 * ModelSource.factor(answer),
+            sources: [yield* instructionSource, source]
+          }
         })
     })
   )
+
+const unusable = "schema is not a usable one"
+const unfitting = "JSON does not fit the schema"
 
 const requiredOf = (schema: JsonSchema): ReadonlyArray<string> =>
   Array.isArray(schema.required) ? schema.required.filter((name) => typeof name === "string") : []
@@ -226,10 +266,10 @@ const extract = (
   model: Llm.Model,
   input: { readonly instruction: string; readonly text: string; readonly made: Made },
   maxTokens: number | undefined
-): Effect.Effect<Evidence.Evidence<Data>, ToolError> =>
+): Effect.Effect<Evidence.Evidence<Data>, ToolError, ToolCall.ToolCall> =>
   Effect.gen(function*() {
     const { instruction, text, made } = input
-    const { answer, problems, isRepaired } = yield* ValidObject.ask(model, {
+    const { answer, isRepaired, problems } = yield* askFor(model, {
       messages: [
         {
           role: "system",
@@ -239,19 +279,22 @@ const extract = (
         { role: "user", text: instruction }
       ],
       context: [{ id: "text", text }],
-      task: "strictJson",
       schema: made.schema,
       schemaName: "extraction",
       ...(maxTokens === undefined ? {} : { maxTokens })
     }, made.validator.check).pipe(
-      Effect.mapError((error) => Failure.isUnsupported(error) ? unsupported(made.schema) : Failure.model(error))
+      Effect.mapError((error) =>
+        error._tag === "Misfit"
+          ? misfit(unfitting, error)
+          : Failure.isUnsupported(error)
+          ? unsupported(made.schema)
+          : Failure.model(error)
+      )
     )
-    if (problems.length > 0) {
-      return yield* misfit(`JSON does not fit the schema${isRepaired ? ", also after one repair" : ""}`, problems)
-    }
+    if (problems.length > 0) return yield* misfit(unfitting, { isRepaired, problems })
     const source = yield* Evidence.source({ id: "text", kind: "user-input", title: "The caller's text" })
-    const from = yield* modelSource(answer)
-    const base = (answer.provider === ExtractiveLlm.name ? 0.9 : 0.85) * (isRepaired ? 0.9 : 1)
+    const from = yield* ModelSource.source(answer)
+    const base = (ModelSource.isExtractive(answer) ? 0.9 : 0.85) * (isRepaired ? 0.9 : 1) * ModelSource.factor(answer)
     return Evidence.make({
       data: { schema: made.schema, value: answer.value },
       confidence: Math.min(made.confidence, base * (0.3 + 0.7 * Grounding.share(answer.value, text))),
@@ -259,7 +302,8 @@ const extract = (
         source,
         ...made.sources.filter((other) => other.kind !== "model" || other.id !== from.id),
         from
-      ]
+      ],
+      degraded: ModelSource.degraded(answer)
     })
   })
 
@@ -274,10 +318,11 @@ const extract = (
  * generated, 0.9 of that after a repair, times 0.3 plus 0.7 of the share of its
  * leaves that stand in the text; never surer than its schema. A schema: 1 when
  * given, 0.7 from a model, and read off the instruction 0.5 plus 0.4 of the
- * share of fields with a type.
+ * share of fields with a type. Where another model than the first answered, both
+ * keep 0.95, and the model's title says after which.
  *
  * Fails as `invalid_input` for a schema or an instruction that cannot be used,
- * `degraded_only` when the model's JSON does not fit after one repair or no
+ * `degraded_only` when the models' JSON does not fit after one repair or no
  * model can extract it, `temporarily_unavailable` when the model may answer
  * later.
  *

@@ -25,6 +25,7 @@ const storeOf = (index: Index) =>
     remove: unused,
     search: unused,
     get: unused,
+    list: unused,
     size: unused,
     ping: Effect.void
   })

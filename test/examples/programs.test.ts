@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url"
 
 const folder = new URL("../../examples/", import.meta.url)
 const root = fileURLToPath(new URL("../../", import.meta.url))
-const programs = readdirSync(folder).filter((name) => /^\d\d-.*\.ts$/u.test(name)).sort()
+const numbered = readdirSync(folder).filter((name) => /^\d\d-.*\.ts$/u.test(name)).sort()
+const programs = [...numbered, "llm-chain.ts"]
 
 const timeout = 60_000
 /** Each program compiles itself first, which takes a processor of its own. */
@@ -36,7 +37,7 @@ const run = (name: string): Effect.Effect<Outcome> =>
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-describe("the numbered examples", () => {
+describe("the examples that check themselves", () => {
   it.live("run offline, check their own outcome and exit with 0", () =>
     Effect.gen(function*() {
       const outcomes = yield* Effect.forEach(programs, run, { concurrency: atOnce })
@@ -46,7 +47,7 @@ describe("the numbered examples", () => {
 
   it("are numbered without gaps, and each stands in the table of examples/README.md", () => {
     const table = readFileSync(new URL("README.md", folder), "utf8")
-    for (const [index, name] of programs.entries()) {
+    for (const [index, name] of numbered.entries()) {
       assert.strictEqual(name.slice(0, 2), String(index + 1).padStart(2, "0"))
       assert.include(table, `[\`${name}\`](${name})`)
     }

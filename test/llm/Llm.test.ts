@@ -35,8 +35,8 @@ describe("Llm.object", () => {
       const second = (yield* model.requests)[1]?.request.messages ?? []
       assert.deepStrictEqual(second.map((message) => message.role), ["user", "assistant", "user"])
       assert.strictEqual(second[1]?.text, "{\"company\":\"\",\"price\":3}")
-      assert.include(second[2]?.text, "- at company: ")
-      assert.include(second[2]?.text, "- at price: ")
+      assert.include(second[2]?.text, "- at /company: ")
+      assert.include(second[2]?.text, "- at /price: ")
     }))
 
   it.effect("fails as Degraded, naming paths and no values, when the repair does not fit either", () =>
@@ -44,7 +44,7 @@ describe("Llm.object", () => {
       const model = yield* TestLlm.make({ otherwise: () => TestLlm.object({ company: "secret value", price: {} }) })
       const error = yield* Effect.flip(Llm.object(model, request, Quote))
       assert.strictEqual(error.reason, "Degraded")
-      assert.include(error.message, "wrong at price")
+      assert.include(error.message, "wrong at /price")
       assert.notInclude(error.message, "secret value")
       assert.strictEqual(error.attempts?.length, 2)
       assert.strictEqual((yield* model.requests).length, 2)
@@ -70,15 +70,22 @@ describe("LlmError", () => {
       })
     })
 
-  it("fails over except when another provider could do no better", () => {
-    const stays = LlmError.Reason.literals.filter((reason) => !error(reason).shouldFailOver)
-    assert.deepStrictEqual(stays, ["ContentBlocked", "RequestRejected", "Exhausted"])
-  })
-
   it("is retryable as Exhausted only when one of the attempts was", () => {
     assert.isTrue(error("Exhausted", ["QuotaExhausted", "RateLimited"]).isRetryable)
     assert.isFalse(error("Exhausted", ["QuotaExhausted", "AuthRejected"]).isRetryable)
     assert.isFalse(error("QuotaExhausted").isRetryable)
+  })
+
+  it("is retryable as Exhausted when a model was passed over that may be asked later", () => {
+    const skipped = (reason: string) =>
+      new LlmError.LlmError({
+        reason: "Exhausted",
+        provider: "p",
+        description: "d",
+        attempts: [{ provider: "p", model: "m", outcome: "skipped", reason, elapsedMs: 0 }]
+      })
+    assert.isTrue(skipped("cooldown").isRetryable)
+    assert.isFalse(skipped("contextTooLong").isRetryable)
   })
 
   it("keeps everything but the trail when it is given another", () => {
@@ -91,7 +98,7 @@ describe("LlmError", () => {
       retryAfterMs: 5,
       cause
     })
-    const next = LlmError.withAttempts(full, [])
+    const next = LlmError.withFields(full, { attempts: [] })
     assert.deepStrictEqual(
       [next.reason, next.provider, next.description, next.status, next.retryAfterMs, next.cause, next.attempts],
       ["RateLimited", "p", "d", 429, 5, cause, []]

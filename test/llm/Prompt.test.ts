@@ -81,6 +81,17 @@ describe("Prompt.citations", () => {
     assert.deepStrictEqual(Prompt.citations("By [x[1], y] and [a].", ["x[1], y", "a"]), ["x[1], y", "a"])
   })
 
+  it("knows an id by the form in which the model was shown it", () => {
+    assert.deepStrictEqual(
+      Prompt.citations("See [a&lt;b] and [say &quot;c&quot;] and [d].", ["a<b", "say \"c\"", " d "]),
+      [
+        "a<b",
+        "say \"c\"",
+        " d "
+      ]
+    )
+  })
+
   it("stays quick on a megabyte of brackets", () => {
     const startedAt = performance.now()
     assert.deepStrictEqual(Prompt.citations("[".repeat(500_000) + "]".repeat(500_000), ids), [])

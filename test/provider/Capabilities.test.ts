@@ -57,6 +57,7 @@ describe("Capabilities.table", () => {
     for (const vendor of ["deepseek", "qwen"] as const) {
       const sent = body(vendor)
       assert.deepStrictEqual(sent.response_format, { type: "json_object" })
+      assert.match(sent.messages[0].content, /\bjson\b/u)
       assert.include(sent.messages[0].content, "JSON Schema")
       assert.include(sent.messages[0].content, JSON.stringify(schema))
     }
@@ -72,6 +73,67 @@ describe("Capabilities.table", () => {
     )
   })
 
+  it("samples as each vendor can be told to", () => {
+    const sampled = { ...request, topP: 0.5, seed: 7, stop: ["END"] }
+    const sent = (vendor: Capabilities.Vendor, model = "m") => body(vendor, false, model, sampled)
+    assert.strictEqual(sent("openai").seed, 7)
+    assert.strictEqual(sent("openai").top_p, 0.5)
+    assert.deepStrictEqual(sent("openai").stop, ["END"])
+    assert.strictEqual(sent("mistral").random_seed, 7)
+    assert.isUndefined(sent("mistral").seed)
+    assert.isUndefined(sent("gemini").seed)
+    assert.isUndefined(sent("deepseek").seed)
+    assert.strictEqual(sent("qwen").seed, 7)
+    assert.notProperty(body("openai", false, "m", { ...request, stop: [] }), "stop")
+  })
+
+  it("sends OpenAI's reasoning models no field that they refuse, wherever they are served", () => {
+    const sampled = { ...request, topP: 0.5, stop: ["END"] }
+    for (
+      const [vendor, model] of [["openai", "o3-mini"], ["openai", "gpt-5.1"], ["portkey", "@openai/gpt-5"]] as const
+    ) {
+      const sent = body(vendor, false, model, sampled)
+      for (const field of ["temperature", "top_p", "stop", "max_tokens"]) assert.notProperty(sent, field)
+      assert.strictEqual(sent.max_completion_tokens, 50)
+    }
+    for (const model of ["gpt-4o", "gpt-5-chat-latest", "gpt-4.1", "qwen-o1like"]) {
+      assert.strictEqual(body("openai", false, model, sampled).temperature, 0)
+    }
+  })
+
+  it("switches thinking off where a model lets it, and leaves it alone where it does not", () => {
+    assert.strictEqual(body("gemini", false, "gemini-2.5-flash").reasoning_effort, "none")
+    assert.notProperty(body("gemini", false, "gemini-2.5-pro"), "reasoning_effort")
+    assert.notProperty(body("deepseek", false, "deepseek-reasoner"), "thinking")
+    assert.notProperty(body("qwen", false, "qwq-plus"), "enable_thinking")
+    assert.notProperty(body("qwen", false, "qwen3-235b-thinking"), "enable_thinking")
+    assert.strictEqual(body("qwen", false, "qwen3-max").enable_thinking, false)
+  })
+
+  it("tells windows and lengths of the models it knows, and none of others", () => {
+    const known = (vendor: Capabilities.Vendor, model: string) => {
+      const { contextTokens, maxOutputTokens } = Capabilities.forModel(vendor, model)
+      return [contextTokens, maxOutputTokens]
+    }
+    assert.deepStrictEqual(known("openai", "gpt-4o"), [128_000, 16_384])
+    assert.deepStrictEqual(known("openrouter", "openai/o3"), [200_000, 100_000])
+    assert.deepStrictEqual(known("litellm", "gemini-2.5-flash"), [1_048_576, 65_536])
+    assert.deepStrictEqual(known("openai", "my-fine-tune"), [undefined, undefined])
+    assert.deepStrictEqual(known("generic", "m"), [undefined, undefined])
+  })
+
+  it("tells LiteLLM not to try again by itself, and OpenRouter to heed every field", () => {
+    assert.strictEqual(Capabilities.table.litellm.headers["x-litellm-num-retries"], "0")
+    assert.deepStrictEqual(body("openrouter").provider, { require_parameters: true })
+  })
+
+  it("takes [DONE] alone for an end only where finish reasons may be left out", () => {
+    assert.deepStrictEqual(
+      Capabilities.vendors.filter((vendor) => Capabilities.table[vendor].endsWithDone),
+      ["gemini", "tokenmix", "generic"]
+    )
+  })
+
   it("asks an unknown endpoint by the prompt alone", () => {
     const sent = body("generic")
     assert.isUndefined(sent.response_format)
@@ -83,7 +145,7 @@ describe("Capabilities.table", () => {
     assert.strictEqual(Capabilities.forModel("openrouter", "deepseek/deepseek-chat").jsonMode, "object")
     assert.strictEqual(Capabilities.forModel("litellm", "claude-sonnet").jsonMode, "prompt")
     assert.strictEqual(Capabilities.forModel("generic", "deepseek-flash").jsonMode, "prompt")
-    assert.strictEqual(Capabilities.forModel("openai", "gpt-4o"), Capabilities.table.openai)
+    assert.deepStrictEqual(Capabilities.forModel("openai", "gpt-4o"), Capabilities.table.openai)
   })
 
   it("carries Portkey's key in its own header", () => {
@@ -121,6 +183,6 @@ describe("ChatCompletions.encode", () => {
       messages: [{ role: "system", text: "Be brief." }, { role: "user", text: "?" }]
     })
     assert.strictEqual(sent.messages.length, 2)
-    assert.isTrue(sent.messages[0].content.startsWith("Be brief.\n\nAnswer with one JSON value"))
+    assert.isTrue(sent.messages[0].content.startsWith("Be brief.\n\nAnswer in json, with one JSON value"))
   })
 })

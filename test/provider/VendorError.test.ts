@@ -31,6 +31,15 @@ const cases: ReadonlyArray<
     }
   }]],
   ["a wait longer than an hour", "QuotaExhausted", 429, undefined, { "retry-after": "999999" }],
+  ["a wait longer than an hour for credit", "QuotaExhausted", 402, undefined, { "retry-after": "7200" }],
+  ["Anthropic's limit of spending, a 429 without a time", "QuotaExhausted", 429, {
+    type: "error",
+    error: { type: "rate_limit_error", message: "x", details: { error_code: "enforced_spend_limit_reached" } }
+  }],
+  ["Anthropic's limit of one's own, a 400", "QuotaExhausted", 400, {
+    type: "error",
+    error: { type: "invalid_request_error", message: "You have reached your specified API usage limits." }
+  }],
   ["DeepSeek's empty balance", "QuotaExhausted", 402, openAi("Insufficient Balance", "invalid_request_error")],
   [
     "OpenRouter's in-flight budget, a 402 that says when",
@@ -223,6 +232,29 @@ describe("RetryAfter.find", () => {
   for (const [text, expected] of wordings) {
     it(`reads "${text}"`, () => {
       assert.strictEqual(RetryAfter.find({ headers: {}, message: text, now }), expected)
+    })
+  }
+
+  const resets: ReadonlyArray<
+    readonly [what: string, headers: { readonly [name: string]: string }, expected: number | undefined]
+  > = [
+    ["OpenAI's", { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s" }, 360_000],
+    ["OpenAI's that is not used up", {
+      "x-ratelimit-remaining-tokens": "5",
+      "x-ratelimit-reset-tokens": "6m0s"
+    }, undefined],
+    ["Anthropic's", {
+      "anthropic-ratelimit-requests-remaining": "0",
+      "anthropic-ratelimit-requests-reset": "2026-11-22T09:00:30Z",
+      "anthropic-ratelimit-output-tokens-remaining": "0",
+      "anthropic-ratelimit-output-tokens-reset": "2026-11-22T09:01:00Z"
+    }, 60_000],
+    ["Mistral's", { "x-ratelimitbysize-remaining-minute": "0", "ratelimitbysize-reset": "12" }, 12_000],
+    ["one that cannot be read", { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "soon" }, undefined]
+  ]
+  for (const [what, headers, expected] of resets) {
+    it(`reads when a limit refills, ${what}`, () => {
+      assert.strictEqual(RetryAfter.find({ headers, now }), expected)
     })
   }
 

@@ -237,7 +237,7 @@ describe("Answer, when all goes well", () => {
 
   it.effect("quotes documents alone also when a chain of models ends in quoting", () =>
     Effect.gen(function*() {
-      const { data, degraded } = yield* answer<Answer.Data>(name, {
+      const { confidence, data, degraded } = yield* answer<Answer.Data>(name, {
         question: "Acme gross margin third quarter, read report",
         userId: "ada"
       })
@@ -246,15 +246,16 @@ describe("Answer, when all goes well", () => {
         { provider: "down", outcome: "failed" },
         { provider: "extractive", outcome: "answered" }
       ])
-      assert.isUndefined(degraded)
+      assert.deepStrictEqual(degraded?.missing, ["model"])
+      assert.closeTo(confidence, 0.8 * 0.9, 1e-9)
     }).pipe(
       Effect.provide(withTool({
         retriever: finds([acme]),
         model: Layer.provideMerge(
-          Layer.effect(
+          Layer.scoped(
             Llm.Llm,
             Effect.gen(function*() {
-              const down = yield* TestLlm.make({ provider: "down", otherwise: () => TestLlm.fail("Transient") })
+              const down = yield* TestLlm.make({ provider: "down", otherwise: () => TestLlm.fail("AuthRejected") })
               return yield* LlmChain.make([down, ExtractiveLlm.model])
             }).pipe(Effect.orDie)
           ),
@@ -436,7 +437,7 @@ describe("Answer, when something is down", () => {
   it.effect("quotes in time when the model hangs until near the deadline", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(ask())
-      yield* TestClock.adjust("29500 millis")
+      yield* TestClock.adjust("29750 millis")
       const { data, degraded } = yield* Fiber.join(fiber)
       assert.strictEqual(data.model, "extractive")
       assert.deepStrictEqual(degraded?.missing, ["model"])

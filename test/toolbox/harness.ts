@@ -98,6 +98,7 @@ export const documentStoreDown = Layer.succeed(DocumentStore.DocumentStore, {
   remove: () => documentsDown,
   search: () => documentsDown,
   get: () => documentsDown,
+  list: () => documentsDown,
   size: () => documentsDown,
   ping: documentsDown
 })

@@ -21,6 +21,10 @@ import type { Capabilities } from "../Capabilities.js"
 export interface Fault {
   readonly reason: Reason
   readonly description: string
+  readonly flaw?: Chat.Flaw | undefined
+  /** The text there was all the same. */
+  readonly partial?: string | undefined
+  readonly usage?: Chat.Usage | undefined
 }
 
 /**
@@ -43,7 +47,9 @@ export interface Completion {
 export interface Piece {
   readonly text: string
   readonly finish: string | undefined
-  readonly refused: boolean
+  /** What the model says in place of an answer; empty when it does not decline. */
+  readonly refusal: string
+  readonly calls: boolean
   readonly model: string | undefined
   readonly usage: Chat.Usage | undefined
 }
@@ -81,15 +87,21 @@ export const encode = (
     model: options.model,
     messages: messages.map((message) => ({ role: message.role, content: message.text })),
     ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
+    ...(request.topP === undefined ? {} : { top_p: request.topP }),
+    ...(request.seed === undefined ? {} : { seed: request.seed }),
+    ...(request.stop === undefined || request.stop.length === 0 ? {} : { stop: request.stop }),
     ...(request.maxTokens === undefined ? {} : { [capabilities.maxTokensField]: request.maxTokens }),
     ...(format?.responseFormat === undefined ? {} : { response_format: format.responseFormat }),
     ...(options.stream ? { stream: true } : {}),
     ...(options.stream && capabilities.streamUsage ? { stream_options: { include_usage: true } } : {}),
     ...capabilities.extraBody
   }
-  return JSON.stringify(
-    Object.fromEntries(Object.entries(body).filter(([field]) => !capabilities.dropParams.includes(field)))
-  )
+  const { dropParams, renameParams } = capabilities
+  return JSON.stringify(Object.fromEntries(
+    Object.entries(body).flatMap(([field, value]) =>
+      dropParams.includes(field) ? [] : [[renameParams[field] ?? field, value]]
+    )
+  ))
 }
 
 interface Format {
@@ -109,7 +121,8 @@ const formatOf = (request: ObjectRequest, capabilities: Capabilities): Format =>
       }
     }
   }
-  const instruction = "Answer with one JSON value and nothing else: no prose, no code fence. " +
+  // Several vendors refuse a JSON object unless the prompt holds the word `json`.
+  const instruction = "Answer in json, with one JSON value and nothing else: no prose, no code fence. " +
     `It must be valid against this JSON Schema:\n${JSON.stringify(request.schema)}`
   return mode === "object" ? { responseFormat: { type: "json_object" }, instruction } : { instruction }
 }
@@ -146,25 +159,55 @@ export const isStrict = (schema: JsonSchema): boolean => {
   return visit(schema, 0)
 }
 
+/** No call uses as many tokens; a larger figure is a mistake. */
+const maxTokens = 1e9
+
+/** No call costs as much, in US dollars. */
+const maxUsd = 10_000
+
 const figure = (...values: ReadonlyArray<unknown>): number | undefined =>
-  values.find((value): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0)
+  values.find((value): value is number => typeof value === "number" && value >= 0 && value <= maxTokens)
 
 /**
- * The tokens a body reports; a figure that is missing, negative or no number is
- * unknown.
+ * What a body reports to have used. A figure that is missing, negative, absurdly
+ * large or no number is unknown, and so is a cost of nothing.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const usageOf = (usage: unknown): Chat.Usage => {
   if (!isFields(usage)) return {}
+  const details = isFields(usage.prompt_tokens_details)
+    ? usage.prompt_tokens_details
+    : isFields(usage.input_tokens_details)
+    ? usage.input_tokens_details
+    : {}
   const inputTokens = figure(usage.prompt_tokens, usage.input_tokens)
   const outputTokens = figure(usage.completion_tokens, usage.output_tokens)
+  const ofInput = (value: number | undefined) =>
+    value !== undefined && inputTokens !== undefined && value > inputTokens ? undefined : value
+  const cachedInputTokens = ofInput(
+    figure(details.cached_tokens, usage.prompt_cache_hit_tokens, usage.cache_read_input_tokens)
+  )
+  const cacheWriteTokens = ofInput(figure(details.cache_write_tokens, usage.cache_creation_input_tokens))
+  const reportedUsd = usdOf(usage.cost)
   return {
     ...(inputTokens === undefined ? {} : { inputTokens }),
-    ...(outputTokens === undefined ? {} : { outputTokens })
+    ...(outputTokens === undefined ? {} : { outputTokens }),
+    ...(cachedInputTokens === undefined ? {} : { cachedInputTokens }),
+    ...(cacheWriteTokens === undefined ? {} : { cacheWriteTokens }),
+    ...(reportedUsd === undefined ? {} : { reportedUsd })
   }
 }
+
+/**
+ * A cost in US dollars; `undefined` when it is nothing, absurdly high or no number.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const usdOf = (value: unknown): number | undefined =>
+  typeof value === "number" && value > 0 && value <= maxUsd ? value : undefined
 
 /** Content is a string, null, or a list of blocks of which only text is for the reader. */
 const contentOf = (content: unknown): string => {
@@ -185,7 +228,9 @@ const modelOf = (body: Fields): string | undefined =>
 const finishOf = (choice: Fields): string | undefined =>
   typeof choice.finish_reason === "string" && choice.finish_reason !== "" ? choice.finish_reason : undefined
 
-const refusedIn = (message: Fields): boolean => typeof message.refusal === "string" && message.refusal !== ""
+const refusalOf = (message: Fields): string => typeof message.refusal === "string" ? message.refusal : ""
+
+const callsTool = (message: Fields): boolean => Array.isArray(message.tool_calls) && message.tool_calls.length > 0
 
 /**
  * Why a finish reason makes an answer useless, or `undefined` when it does not.
@@ -199,7 +244,7 @@ export const finishFault = (finish: string | undefined): Fault | undefined => {
     case "length":
     case "model_length":
     case "max_tokens":
-      return { reason: "Degraded", description: "the answer was cut off at its length limit" }
+      return { reason: "Degraded", flaw: "truncated", description: "the answer was cut off at its length limit" }
     case "content_filter":
     case "safety":
       return { reason: "ContentBlocked", description: "the provider's content rules cut the answer" }
@@ -211,24 +256,52 @@ export const finishFault = (finish: string | undefined): Fault | undefined => {
   }
 }
 
+/** What no reader of text can take: a NUL, or half a surrogate pair. */
+const noText = /\0|\p{Cs}/u
+
 /**
- * The fault of a text that has nothing in it, or `undefined`.
+ * The fault of a text that has nothing in it or is none, or `undefined`.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const textFault = (text: string, refused: boolean): Fault | undefined =>
-  refused
-    ? { reason: "Degraded", description: "the model declined to answer" }
+export const textFault = (
+  text: string,
+  signs: { readonly refusal: string; readonly calls: boolean }
+): Fault | undefined =>
+  signs.refusal !== ""
+    ? { reason: "Degraded", flaw: "refusal", description: "the model declined to answer", partial: signs.refusal }
     : text.trim() === ""
-    ? { reason: "Degraded", description: "the answer is empty" }
+    ? {
+      reason: "Degraded",
+      flaw: "empty",
+      description: signs.calls ? "the model called a tool in place of an answer" : "the answer is empty"
+    }
+    : noText.test(text)
+    ? malformed("the answer holds characters that are no text")
     : undefined
 
 const malformed = (description: string): Fault => ({ reason: "Malformed", description })
 
 /**
- * Reads a whole answer. The finish reason is judged before the text, because an
- * answer that was cut off or blocked often has none.
+ * What is wrong with an answer that came to its end. The finish reason is judged
+ * before the text, because an answer that was cut off or blocked often has none.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const judge = (
+  answer: Completion & { readonly finish: string | undefined; readonly refusal: string; readonly calls: boolean }
+): Either.Either<Completion, Fault> => {
+  const { model, text, usage } = answer
+  const fault = finishFault(answer.finish) ?? textFault(text, answer)
+  return fault === undefined
+    ? Either.right({ text, model, usage })
+    : Either.left({ ...(text.trim() === "" || fault.reason === "Malformed" ? {} : { partial: text }), ...fault, usage })
+}
+
+/**
+ * Reads a whole answer.
  *
  * @since 0.1.0
  * @category combinators
@@ -238,11 +311,14 @@ export const decode = (body: unknown): Either.Either<Completion, Fault> => {
   const choice = Array.isArray(body.choices) ? body.choices[0] : undefined
   if (!isFields(choice)) return Either.left(malformed("the answer has no choices"))
   const message = isFields(choice.message) ? choice.message : {}
-  const text = contentOf(message.content)
-  const fault = finishFault(finishOf(choice)) ?? textFault(text, refusedIn(message))
-  return fault === undefined
-    ? Either.right({ text, model: modelOf(body), usage: usageOf(body.usage) })
-    : Either.left(fault)
+  return judge({
+    text: contentOf(message.content),
+    finish: finishOf(choice),
+    refusal: refusalOf(message),
+    calls: callsTool(message),
+    model: modelOf(body),
+    usage: usageOf(body.usage)
+  })
 }
 
 /**
@@ -259,7 +335,8 @@ export const piece = (chunk: unknown): Piece | undefined => {
   return {
     text: contentOf(delta.content),
     finish: finishOf(choice),
-    refused: refusedIn(delta),
+    refusal: refusalOf(delta),
+    calls: callsTool(delta),
     model: modelOf(chunk),
     usage: isFields(chunk.usage) ? usageOf(chunk.usage) : undefined
   }

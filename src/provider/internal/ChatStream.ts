@@ -1,24 +1,40 @@
 /**
- * A streamed answer: events read as they come, judged like a whole answer at
- * the end, and never taken for complete when the connection merely closed.
+ * An answer that is read while it comes, as a stream or gathered to a whole, and
+ * never taken for complete when the connection merely closed.
  *
  * @since 0.1.0
  */
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Chat from "../../llm/Chat.js"
-import type * as LlmError from "../../llm/LlmError.js"
+import type { Observer } from "../../llm/Llm.js"
+import * as LlmError from "../../llm/LlmError.js"
 import * as Prompt from "../../llm/Prompt.js"
-import * as ChatCompletions from "./ChatCompletions.js"
+import * as ChatReader from "./ChatReader.js"
 import * as HttpCall from "./HttpCall.js"
+import * as HttpFailure from "./HttpFailure.js"
+import * as RateHeaders from "./RateHeaders.js"
 import * as Replies from "./Replies.js"
-import * as Sse from "./Sse.js"
-import * as VendorError from "./VendorError.js"
+import * as TimeBound from "./TimeBound.js"
+
+/**
+ * The model's own limits, in milliseconds: until the first text, between two
+ * texts, for all.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  readonly firstText: number
+  readonly idle: number
+  readonly total: number
+}
 
 /**
  * @since 0.1.0
@@ -32,222 +48,240 @@ export interface Options {
   readonly body: string
   /** The ids an answer may cite. */
   readonly ids: ReadonlyArray<string>
-  readonly firstTextTimeout: Duration.Duration
-  readonly idleTimeout: Duration.Duration
-  readonly streamTimeout: Duration.Duration
+  /** Whether `[DONE]` is an end also where no finish reason came before. */
+  readonly endsWithDone: boolean
+  /** Who keeps the time of the phases; the model's own limits do when there is none. */
+  readonly observer: Observer | undefined
+  readonly limits: Limits
 }
 
+/** How long the usage may take to follow the finish reason, when we keep the time and when others do. */
+const usageWaitMs = 2000
+const shortUsageWaitMs = 250
+
+/** How long the end of the body may take to follow `[DONE]`; a connection read to its end is used again. */
+const endWaitMs = 50
+
 /** What one stream has shown so far; only the fiber that pulls it writes. */
-interface State {
+interface Session {
+  readonly options: Options
+  readonly clock: Clock.Clock
   readonly startedAt: number
-  readonly reader: Sse.Reader
-  readonly texts: Array<string>
-  bytes: number
-  finish: string | undefined
-  refused: boolean
-  model: string | undefined
-  usage: Chat.Usage
-  /** `[DONE]` came. */
-  isClosed: boolean
-  /** The last delta went out. */
+  readonly reader: ChatReader.ChatReader
+  readonly pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<LlmError.LlmError>>
+  firstTextAt: number | undefined
   isOver: boolean
 }
 
-type Deltas = Effect.Effect<Chunk.Chunk<Chat.Delta>, Option.Option<LlmError.LlmError>>
+const monotonic = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
+
+/** Adds where the try stood, when a failure of the way does not say so itself. */
+const at = (phase: Chat.Phase) => (error: LlmError.LlmError): LlmError.LlmError =>
+  error.phase === undefined && error.status === undefined && error.reason === "Transient"
+    ? LlmError.withFields(error, { phase })
+    : error
+
+const open = (options: Options): Effect.Effect<Session, LlmError.LlmError, Scope.Scope> =>
+  Effect.clockWith((clock) =>
+    Effect.suspend(() => {
+      const { call, observer, provider } = options
+      const startedAt = monotonic(clock)
+      observer?.enter("headers")
+      const opened = Effect.mapError(call.open("/chat/completions", options.body), at("headers"))
+      const limited = observer === undefined
+        ? timed(opened, options.limits.firstText, provider, "headers")
+        : opened
+      return Effect.flatMap(limited, (response) => {
+        const { headers, status } = response
+        if (observer !== undefined) {
+          const left = RateHeaders.find(headers)
+          if (left !== undefined) observer.remaining(left)
+          observer.enter("firstToken")
+        }
+        const early = Replies.refusal(provider, status)
+        if (early !== undefined) return Effect.fail(early)
+        const announced = status < 300 ? HttpCall.tooLarge(provider, headers) : undefined
+        if (announced !== undefined) return Effect.fail(announced)
+        if (status >= 300) {
+          const reply = Effect.flatMap(call.read(response), (reply) =>
+            Effect.flatMap(
+              Replies.completion(provider, reply, clock.unsafeCurrentTimeMillis()),
+              // No such status is an answer, so this is never reached.
+              () => Effect.fail(HttpFailure.malformed(provider, "the answer has a status that is none"))
+            ))
+          return observer === undefined ? timed(reply, options.limits.firstText, provider, "firstToken") : reply
+        }
+        return Effect.map(Stream.toPull(Stream.mapError(response.stream, call.broken)), (pull): Session => ({
+          options,
+          clock,
+          startedAt,
+          reader: ChatReader.make({ provider, status, headers, endsWithDone: options.endsWithDone }),
+          pull,
+          firstTextAt: undefined,
+          isOver: false
+        }))
+      })
+    })
+  )
+
+const sentences = {
+  headers: "no answer came within the time given",
+  firstToken: "no text came within the time given",
+  idle: "the stream fell silent before its end",
+  total: "the stream was not at its end within the time given"
+} as const
+
+/** What is opened in a scope stays open in it: the effect itself runs in the caller's scope, also in another fiber. */
+const timed = <A, R>(
+  self: Effect.Effect<A, LlmError.LlmError, R>,
+  millis: number,
+  provider: string,
+  phase: keyof typeof sentences
+): Effect.Effect<A, LlmError.LlmError, R> =>
+  Effect.contextWithEffect((context: Context.Context<R>) =>
+    TimeBound.within(
+      Effect.provide(self, context),
+      millis,
+      () => HttpFailure.timedOut(provider, sentences[phase], phase)
+    )
+  )
+
+const over = Effect.succeed<string | undefined>(undefined)
+
+/** The next text, or `undefined` at the end. */
+const next = (session: Session): Effect.Effect<string | undefined, LlmError.LlmError> =>
+  Effect.suspend(() => {
+    if (session.isOver) return over
+    const { observer, provider } = session.options
+    if (observer !== undefined) return untilText(session)
+    const { firstText, idle, total } = session.options.limits
+    const elapsed = monotonic(session.clock) - session.startedAt
+    const phase = session.firstTextAt === undefined ? "firstToken" : "idle"
+    const limit = phase === "firstToken" ? firstText - elapsed : idle
+    return Effect.catchAll(
+      total - elapsed < limit
+        ? timed(untilText(session), total - elapsed, provider, "total")
+        : timed(untilText(session), limit, provider, phase),
+      (error) => failed(session, error)
+    )
+  })
+
+const failed = (session: Session, error: LlmError.LlmError): Effect.Effect<string | undefined, LlmError.LlmError> => {
+  // After a finish reason only usage is still to come: what breaks then, breaks nothing.
+  if (!session.reader.isFinished()) {
+    return Effect.fail(session.reader.cut(at(session.firstTextAt === undefined ? "firstToken" : "idle")(error)))
+  }
+  session.isOver = true
+  return over
+}
+
+const untilText = (session: Session): Effect.Effect<string | undefined, LlmError.LlmError> => {
+  const { options: { observer, provider }, reader } = session
+  const isFinished = reader.isFinished()
+  const fail = (error: LlmError.LlmError) => failed(session, error)
+  const give = (text: string): Effect.Effect<string | undefined> | undefined => {
+    if (text === "") return undefined
+    session.firstTextAt ??= monotonic(session.clock)
+    observer?.enter("idle")
+    return Effect.succeed(text)
+  }
+  if (reader.isClosed()) {
+    session.isOver = true
+    return Effect.zipRight(Effect.ignore(TimeBound.within(session.pull, endWaitMs, () => Option.none())), over)
+  }
+  const wait = observer === undefined ? usageWaitMs : shortUsageWaitMs
+  const pull = isFinished
+    ? TimeBound.within(
+      session.pull,
+      wait,
+      () => Option.some(HttpFailure.timedOut(provider, sentences.idle, "idle"))
+    )
+    : session.pull
+  return Effect.matchEffect(pull, {
+    onFailure: (end) => {
+      if (Option.isSome(end)) return fail(end.value)
+      session.isOver = true
+      const rest = reader.end(session.clock.unsafeCurrentTimeMillis())
+      return Either.isLeft(rest) ? fail(rest.left) : give(rest.right) ?? over
+    },
+    onSuccess: (parts) => {
+      const now = session.clock.unsafeCurrentTimeMillis()
+      let text = ""
+      for (const part of parts) {
+        const read = reader.push(part, now)
+        if (Either.isLeft(read)) return fail(read.left)
+        text += read.right
+      }
+      return give(text) ?? untilText(session)
+    }
+  })
+}
 
 /**
- * Opens the stream. The first text, and each next one, has its own time limit
- * that comments, role chunks and usage do not prolong. The end needs a finish
- * reason or `[DONE]`; a connection that closes without either fails as
- * `Transient`. A provider that answers with whole JSON is read as that. Closing
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer {
+  readonly text: string
+  readonly provenance: Chat.Provenance
+}
+
+const result = (session: Session): Effect.Effect<Answer, LlmError.LlmError> =>
+  Effect.suspend(() =>
+    Either.map(session.reader.result(), ({ model, text, usage }) => ({
+      text,
+      provenance: Replies.provenance(
+        session.options.provider,
+        model ?? session.options.model,
+        usage,
+        monotonic(session.clock) - session.startedAt,
+        session.firstTextAt === undefined ? undefined : session.firstTextAt - session.startedAt
+      )
+    }))
+  )
+
+/**
+ * Reads the answer to its end. As `make` does, but for those who want it whole.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const gather = (options: Options): Effect.Effect<Answer, LlmError.LlmError> =>
+  Effect.scoped(Effect.flatMap(open(options), (session) => {
+    const loop: Effect.Effect<Answer, LlmError.LlmError> = Effect.flatMap(
+      next(session),
+      (text) => text === undefined ? result(session) : loop
+    )
+    return loop
+  }))
+
+/**
+ * Opens the stream. With an observer it tells the phases and keeps no time of
+ * its own, save for what may follow the answer's end; without one the first text
+ * and each next one has its own limit, which comments, role chunks and usage do
+ * not prolong. The end needs a finish reason, or `[DONE]` where that is enough;
+ * a connection that closes without fails as `Transient`, with the text there was
+ * as `partial`. A provider that answers with whole JSON is read as that. Closing
  * the stream closes the connection.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: Options): Stream.Stream<Chat.Delta, LlmError.LlmError> =>
-  Stream.unwrapScoped(
-    Effect.gen(function*() {
-      const startedAt = yield* Clock.currentTimeMillis
-      const endsAt = startedAt + Duration.toMillis(options.streamTimeout)
-      const opened = yield* Effect.timeoutFail(open(options, startedAt), {
-        duration: options.firstTextTimeout,
-        onTimeout: () => HttpCall.timedOut(options.provider, "no text came within the time given")
-      })
-      return opened._tag === "Whole" ? Stream.fromIterable(opened.deltas) : Stream.repeatEffectChunkOption(
-        Effect.flatMap(Clock.currentTimeMillis, (now) => next(options, opened, now, endsAt))
-      )
-    })
-  ).pipe(Stream.withSpan("OpenAiCompatible.streamText", {
-    captureStackTrace: false,
-    attributes: { "gen_ai.provider.name": options.provider, "gen_ai.request.model": options.model }
-  }))
-
-type Opened =
-  | { readonly _tag: "Whole"; readonly deltas: ReadonlyArray<Chat.Delta> }
-  | {
-    readonly _tag: "Events"
-    readonly state: State
-    readonly headers: HttpCall.Reply["headers"]
-    readonly pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<LlmError.LlmError>>
-  }
-
-const open = (
-  options: Options,
-  startedAt: number
-): Effect.Effect<Opened, LlmError.LlmError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const { call, provider } = options
-    const response = yield* call.open("/chat/completions", options.body)
-    const early = Replies.refusal(provider, response.status)
-    if (early !== undefined) return yield* early
-    const isEvents = response.headers["content-type"]?.includes("json") !== true
-    if (response.status >= 300 || !isEvents) {
-      const reply = yield* call.read(response)
-      const now = yield* Clock.currentTimeMillis
-      const { model, text, usage } = yield* Replies.completion(provider, reply, now)
-      const answer: Chat.TextAnswer = {
-        ...Replies.provenance(provider, model ?? options.model, usage, now - startedAt),
-        text,
-        citations: Prompt.citations(text, options.ids)
-      }
-      return { _tag: "Whole", deltas: [{ _tag: "Text", text }, { _tag: "Done", answer }] }
-    }
-    const state: State = {
-      startedAt,
-      reader: Sse.make(),
-      texts: [],
-      bytes: 0,
-      finish: undefined,
-      refused: false,
-      model: undefined,
-      usage: {},
-      isClosed: false,
-      isOver: false
-    }
-    const pull = yield* Stream.toPull(Stream.mapError(response.stream, call.broken))
-    return { _tag: "Events", state, headers: response.headers, pull }
-  })
-
-/** How long the usage may take to follow the finish reason. */
-const usageWaitMs = 2000
-
-type Events = Extract<Opened, { readonly _tag: "Events" }>
-
-/** The next texts, or the end. One time limit spans all the events without text in between. */
-const next = (options: Options, events: Events, now: number, endsAt: number): Deltas => {
-  const { state } = events
-  if (state.isOver) return Effect.fail(Option.none())
-  const isFirst = state.texts.length === 0
-  const limit = isFirst
-    ? Duration.toMillis(options.firstTextTimeout) - (now - state.startedAt)
-    : Math.min(Duration.toMillis(options.idleTimeout), state.finish === undefined ? Infinity : usageWaitMs)
-  return untilText(options, events).pipe(
-    Effect.timeoutFail({
-      duration: Math.max(0, Math.min(limit, endsAt - now)),
-      onTimeout: () =>
-        Option.some(HttpCall.timedOut(
-          options.provider,
-          isFirst ? "no text came within the time given" : "the stream fell silent before its end"
-        ))
-    }),
-    // After a finish reason only usage is still to come: what breaks then, breaks nothing.
-    Effect.catchAll((error) => state.finish === undefined ? Effect.fail(error) : finish(options, state))
-  )
-}
-
-const untilText = (options: Options, events: Events): Deltas => {
-  const { state } = events
-  if (state.isClosed) return finish(options, state)
-  return Effect.matchEffect(events.pull, {
-    onFailure: (end) =>
-      Option.isSome(end) ?
-        Effect.fail(end) :
-        Effect.flatMap(read(options, events, state.reader.end), (text) =>
-          text === ""
-            ? finish(options, state)
-            : Effect.map(
-              finish(options, state),
-              (done) => Chunk.prepend<Chat.Delta, Chat.Delta>(done, { _tag: "Text", text })
-            )),
-    onSuccess: (parts) =>
-      Effect.flatMap(
-        read(options, events, () => {
-          const found: Array<string> = []
-          for (const part of parts) {
-            state.bytes += part.byteLength
-            for (const data of state.reader.push(part)) found.push(data)
-          }
-          return found
+  Stream.unwrapScoped(Effect.map(open(options), (session) => {
+    let isTold = false
+    return Stream.repeatEffectChunkOption(
+      Effect.mapError(
+        Effect.flatMap(next(session), (text): Effect.Effect<Chat.Delta, LlmError.LlmError | undefined> => {
+          if (text !== undefined) return Effect.succeed({ _tag: "Text", text })
+          if (isTold) return Effect.fail(undefined)
+          isTold = true
+          return Effect.map(result(session), ({ provenance, text }) => ({
+            _tag: "Done",
+            answer: { ...provenance, text, citations: Prompt.citations(text, options.ids) }
+          }))
         }),
-        (text) =>
-          text === "" ? untilText(options, events) : Effect.succeed(Chunk.of<Chat.Delta>({ _tag: "Text", text }))
-      )
-  })
-}
-
-/** Takes in events and gives the text they add. */
-const read = (
-  options: Options,
-  events: Events,
-  take: () => ReadonlyArray<string>
-): Effect.Effect<string, Option.Option<LlmError.LlmError>> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const { state } = events
-    const { provider } = options
-    const fail = (error: LlmError.LlmError) => Effect.fail(Option.some(error))
-    let datas: ReadonlyArray<string>
-    try {
-      datas = take()
-    } catch {
-      return fail(HttpCall.malformed(provider, "the stream is not UTF-8 text or has an event that is too large"))
-    }
-    if (state.bytes > HttpCall.maxBodyBytes) {
-      return fail(HttpCall.malformed(provider, `the stream is larger than ${HttpCall.maxBodyBytes} bytes`))
-    }
-    let text = ""
-    for (const data of datas) {
-      if (state.isClosed || data.trim() === "") continue
-      if (data.trim() === "[DONE]") {
-        state.isClosed = true
-        continue
-      }
-      let chunk: unknown
-      try {
-        chunk = JSON.parse(data)
-      } catch {
-        return fail(HttpCall.malformed(provider, "an event of the stream is not JSON"))
-      }
-      const error = VendorError.fromBody(chunk, false)
-      if (error !== undefined) return fail(Replies.failed(provider, 200, error, events.headers, now))
-      const piece = ChatCompletions.piece(chunk)
-      if (piece === undefined) return fail(HttpCall.malformed(provider, "an event of the stream is no JSON object"))
-      text += piece.text
-      state.finish = piece.finish ?? state.finish
-      state.refused ||= piece.refused
-      state.model = piece.model ?? state.model
-      state.usage = piece.usage ?? state.usage
-    }
-    if (text !== "") state.texts.push(text)
-    return Effect.succeed(text)
-  })
-
-const finish = (options: Options, state: State): Deltas =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const { provider } = options
-    const text = state.texts.join("")
-    const isComplete = state.finish !== undefined || state.isClosed
-    const fault: ChatCompletions.Fault | undefined = isComplete
-      ? ChatCompletions.finishFault(state.finish) ?? ChatCompletions.textFault(text, state.refused)
-      : { reason: "Transient", description: "the stream ended before the answer was complete" }
-    if (fault !== undefined) return Effect.fail(Option.some(Replies.faulty(provider, fault)))
-    state.isOver = true
-    return Effect.succeed(Chunk.of<Chat.Delta>({
-      _tag: "Done",
-      answer: {
-        ...Replies.provenance(provider, state.model ?? options.model, state.usage, now - state.startedAt),
-        text,
-        citations: Prompt.citations(text, options.ids)
-      }
-    }))
-  })
+        Option.fromNullable
+      ).pipe(Effect.map(Chunk.of))
+    )
+  }))

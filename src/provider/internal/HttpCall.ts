@@ -10,15 +10,22 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import type * as Duration from "effect/Duration"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberRef from "effect/FiberRef"
+import { constTrue } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as LlmError from "../../llm/LlmError.js"
+import * as Tracer from "effect/Tracer"
+import type * as LlmError from "../../llm/LlmError.js"
+import * as HttpFailure from "./HttpFailure.js"
+import * as TimeBound from "./TimeBound.js"
+
+export { malformed, timedOut } from "./HttpFailure.js"
 
 /**
  * The largest answer that is read, in bytes.
@@ -64,12 +71,12 @@ export interface Reply {
  * @category models
  */
 export interface HttpCall {
-  /** Asks and reads the whole reply within `timeout`. */
+  /** Asks and reads the whole reply within `timeout`; without one, for as long as it takes: then others keep the time. */
   readonly exchange: (
     method: "GET" | "POST",
     path: string,
     body: string | undefined,
-    timeout: Duration.DurationInput
+    timeout: Duration.DurationInput | undefined
   ) => Effect.Effect<Reply, LlmError.LlmError>
   /** Asks and returns when the headers are there; closing the scope closes the connection. */
   readonly open: (
@@ -129,16 +136,35 @@ const checkUrl = (text: string): Either.Either<string, string> => {
 const revealed = (value: string | Redacted.Redacted): string =>
   typeof value === "string" ? value : Redacted.value(value)
 
+/** Redacted wherever a request is shown, without our doing. */
+const hiddenAnyway: ReadonlySet<string> = new Set(["authorization", "cookie", "set-cookie", "x-api-key"])
+
+const traceId = /^[0-9a-f]{32}$/u
+
+/** The header that continues the caller's trace, when there is one and the client is not told to leave it out. */
+const traceHeader = (
+  fiber: { readonly currentContext: Context.Context<never>; getFiberRef: <A>(ref: FiberRef.FiberRef<A>) => A }
+): string | undefined => {
+  const span = Context.getOption(fiber.currentContext, Tracer.ParentSpan)
+  return Option.isSome(span) && traceId.test(span.value.traceId) &&
+      fiber.getFiberRef(HttpClient.currentTracerPropagation)
+    ? `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`
+    : undefined
+}
+
 /**
  * Builds the calls of a checked endpoint. Redirects are not followed, also not
- * by `fetch`; headers that we set are redacted in spans.
+ * by `fetch`; an encoding is never asked for. There is no span for each request:
+ * whoever calls has one, and its trace goes on in the `traceparent` header.
+ * Headers that we set are redacted wherever a request is shown.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (endpoint: Endpoint): Effect.Effect<HttpCall, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
-    const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+    const client = yield* HttpClient.HttpClient
+    const scoped = HttpClient.withScope(client)
     const fetchInit = Option.getOrElse(yield* Effect.serviceOption(FetchHttpClient.RequestInit), () => ({}))
     const { apiKey, auth, provider } = endpoint
     const names = [auth.header, ...Object.keys(endpoint.headers)].map((name) => name.toLowerCase())
@@ -147,97 +173,153 @@ export const make = (endpoint: Endpoint): Effect.Effect<HttpCall, never, HttpCli
         Object.entries(endpoint.headers).map(([name, value]) => [name.toLowerCase(), revealed(value)])
       ),
       accept: "application/json, text/event-stream",
+      // What is not packed cannot grow when it is unpacked.
+      "accept-encoding": "identity",
       [auth.header]: auth.scheme === undefined ? Redacted.value(apiKey) : `${auth.scheme} ${Redacted.value(apiKey)}`
     })
+    const init: RequestInit = { ...fetchInit, redirect: "manual" }
+    const hidden = names.filter((name) => !hiddenAnyway.has(name))
+    const hiding: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = hidden.length === 0
+      ? (self) => self
+      : (self) =>
+        Effect.flatMap(
+          FiberRef.get(Headers.currentRedactedNames),
+          (redacted) => Effect.locally(self, Headers.currentRedactedNames, [...redacted, ...hidden])
+        )
 
-    const execute = (request: HttpClientRequest.HttpClientRequest) =>
-      client.execute(HttpClientRequest.setHeaders(request, headers)).pipe(
-        Effect.provideService(FetchHttpClient.RequestInit, { ...fetchInit, redirect: "manual" }),
-        hiding(names),
-        Effect.mapError((error) => unreachable(provider, error))
+    const request = (method: "GET" | "POST", path: string, body: string | undefined, trace: string | undefined) => {
+      const bare = HttpClientRequest.setHeaders(
+        HttpClientRequest.make(method)(`${endpoint.baseUrl}${path}`),
+        trace === undefined ? headers : { ...headers, traceparent: trace }
+      )
+      return body === undefined ? bare : HttpClientRequest.bodyText(bare, body, "application/json")
+    }
+
+    const send = <R>(
+      by: HttpClient.HttpClient.With<HttpClientError.HttpClientError, R>,
+      method: "GET" | "POST",
+      path: string,
+      body: string | undefined
+    ): Effect.Effect<HttpClientResponse.HttpClientResponse, LlmError.LlmError, R> =>
+      Effect.withFiberRuntime((fiber) =>
+        by.execute(request(method, path, body, traceHeader(fiber))).pipe(
+          Effect.provideService(FetchHttpClient.RequestInit, init),
+          Effect.locally(HttpClient.currentTracerDisabledWhen, constTrue),
+          hiding,
+          Effect.mapError((error) => HttpFailure.unreachable(provider, error))
+        )
       )
 
-    const send = (method: "GET" | "POST", path: string, body: string | undefined) =>
-      execute(
-        body === undefined
-          ? HttpClientRequest.make(method)(`${endpoint.baseUrl}${path}`)
-          : HttpClientRequest.bodyText(
-            HttpClientRequest.make(method)(`${endpoint.baseUrl}${path}`),
-            body,
-            "application/json"
-          )
+    const read = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<Reply, LlmError.LlmError> => {
+      const { headers, status } = response
+      return Effect.map(
+        status >= 300
+          ? Effect.orElseSucceed(readText(response, headers, provider, maxErrorBytes, true), () => "")
+          : readText(response, headers, provider, maxBodyBytes, false),
+        (text) => ({ status, headers, text })
       )
-
-    const read = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<Reply, LlmError.LlmError> =>
-      Effect.map(
-        response.status >= 300
-          ? Effect.orElseSucceed(readText(response, provider, maxErrorBytes, true), () => "")
-          : readText(response, provider, maxBodyBytes, false),
-        (text) => ({ status: response.status, headers: response.headers, text })
-      )
+    }
 
     const exchange: HttpCall["exchange"] = (method, path, body, timeout) =>
       Effect.suspend(() => {
-        let phase = "no answer came"
-        return Effect.scoped(Effect.flatMap(send(method, path, body), (response) => {
-          phase = "the answer was not complete"
+        let hasHeaders = false
+        const answer = Effect.flatMap(send(client, method, path, body), (response) => {
+          hasHeaders = true
           return read(response)
-        })).pipe(
-          Effect.timeoutFail({
-            duration: timeout,
-            onTimeout: () => timedOut(provider, `${phase} within the time given`)
-          })
-        )
+        })
+        return timeout === undefined ?
+          answer :
+          TimeBound.within(answer, Duration.toMillis(timeout), () =>
+            HttpFailure.timedOut(
+              provider,
+              `${hasHeaders ? "the answer was not complete" : "no answer came"} within the time given`,
+              "answer"
+            ))
       })
 
-    return { exchange, open: (path, body) => send("POST", path, body), read, broken: (error) => cut(provider, error) }
+    return {
+      exchange,
+      open: (path, body) => send(scoped, "POST", path, body),
+      read,
+      broken: (error) => HttpFailure.cut(provider, error)
+    }
   })
 
-const hiding = (names: ReadonlyArray<string>) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    FiberRef.get(Headers.currentRedactedNames),
-    (redacted) => Effect.locally(self, Headers.currentRedactedNames, [...redacted, ...names])
-  )
-
 /**
- * The error of a call that ran out of time.
+ * The error of an answer whose headers announce more than is read, or `undefined`.
  *
  * @since 0.1.0
- * @category errors
+ * @category combinators
  */
-export const timedOut = (provider: string, description: string): LlmError.LlmError =>
-  new LlmError.LlmError({ reason: "TimedOut", provider, description })
+export const tooLarge = (
+  provider: string,
+  headers: Reply["headers"],
+  limit: number = maxBodyBytes
+): LlmError.LlmError | undefined =>
+  !isEncoded(headers) && Number(headers["content-length"]) > limit
+    ? HttpFailure.malformed(provider, `the answer is larger than ${limit} bytes`)
+    : undefined
+
+const isEncoded = (headers: Reply["headers"]): boolean => {
+  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? ""
+  return encoding !== "" && encoding !== "identity"
+}
 
 const readText = (
   response: HttpClientResponse.HttpClientResponse,
+  headers: Reply["headers"],
   provider: string,
   limit: number,
   isError: boolean
-): Effect.Effect<string, LlmError.LlmError> =>
-  Effect.suspend(() => {
-    const parts: Array<Uint8Array> = []
-    let size = 0
-    const declared = Number(response.headers["content-length"])
-    const tooLarge = malformed(provider, `the answer is larger than ${limit} bytes`)
-    if (!isError && declared > limit) return Effect.fail(tooLarge)
-    return response.stream.pipe(
-      Stream.mapError((error) => cut(provider, error)),
-      Stream.takeWhile(() => !isError || size <= limit),
-      Stream.runForEach((part) => {
-        size += part.byteLength
-        parts.push(part)
-        return size > limit && !isError ? Effect.fail(tooLarge) : Effect.void
-      }),
-      Effect.flatMap(() =>
-        Effect.try({
-          try: () => new TextDecoder("utf-8", { fatal: !isError }).decode(joined(parts, size)),
-          catch: () => malformed(provider, "the answer is not UTF-8 text")
-        })
-      )
+): Effect.Effect<string, LlmError.LlmError> => {
+  const isPacked = isEncoded(headers)
+  const announced = isError ? undefined : tooLarge(provider, headers, limit)
+  if (announced !== undefined) {
+    // Beginning to read and being interrupted is what closes the connection.
+    return Effect.zipRight(
+      Effect.raceFirst(Effect.ignore(Stream.runHead(response.stream)), Effect.yieldNow()),
+      Effect.fail(announced)
     )
+  }
+  // The length of what comes packed says nothing of what it is unpacked.
+  const isBounded = !isPacked && /^\d{1,9}$/u.test(headers["content-length"] ?? "") &&
+    Number(headers["content-length"]) <= limit
+  const beyond = () => HttpFailure.malformed(provider, `the answer is larger than ${limit} bytes`)
+  const bytes: Effect.Effect<Uint8Array, LlmError.LlmError> = isBounded
+    ? Effect.matchEffect(response.arrayBuffer, {
+      onFailure: (error) => Effect.fail(HttpFailure.cut(provider, error)),
+      onSuccess: (buffer) =>
+        buffer.byteLength > limit && !isError ? Effect.fail(beyond()) : Effect.succeed(new Uint8Array(buffer))
+    })
+    : Effect.suspend(() => {
+      const parts: Array<Uint8Array> = []
+      let size = 0
+      return response.stream.pipe(
+        Stream.mapError((error) => HttpFailure.cut(provider, error)),
+        Stream.takeWhile(() => !isError || size <= limit),
+        Stream.runForEach((part) => {
+          size += part.byteLength
+          parts.push(part)
+          return size > limit && !isError ? Effect.fail(beyond()) : Effect.void
+        }),
+        Effect.map(() => joined(parts, size))
+      )
+    })
+  return Effect.flatMap(bytes, (bytes) => {
+    try {
+      return Effect.succeed(new TextDecoder("utf-8", { fatal: !isError }).decode(bytes))
+    } catch {
+      return Effect.fail(HttpFailure.malformed(
+        provider,
+        isPacked ? "the answer came packed, which was not asked for" : "the answer is not UTF-8 text"
+      ))
+    }
   })
+}
 
 const joined = (parts: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  const [first] = parts
+  if (parts.length === 1 && first !== undefined) return first
   const whole = new Uint8Array(size)
   let offset = 0
   for (const part of parts) {
@@ -245,56 +327,4 @@ const joined = (parts: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
     offset += part.byteLength
   }
   return whole
-}
-
-/**
- * The error of an answer that cannot be read.
- *
- * @since 0.1.0
- * @category errors
- */
-export const malformed = (provider: string, description: string): LlmError.LlmError =>
-  new LlmError.LlmError({ reason: "Malformed", provider, description })
-
-/** The code of a network error, which hides behind one or two causes. */
-const codeOf = (error: unknown, depth = 0): string | undefined => {
-  if (!(error instanceof Error) || depth > 4) return undefined
-  return ("code" in error && typeof error.code === "string" && /^[A-Z][A-Z0-9_]{1,60}$/u.test(error.code)
-    ? error.code
-    : undefined) ?? codeOf(error.cause, depth + 1)
-}
-
-/** The HTTP client's own error holds the request with its headers, so only what lies beneath it is kept. */
-const causeOf = (error: HttpClientError.HttpClientError): { readonly cause?: unknown } =>
-  error.cause instanceof Error ? { cause: error.cause } : {}
-
-const certificate = /^(?:CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/u
-
-const unreachable = (provider: string, error: HttpClientError.HttpClientError): LlmError.LlmError => {
-  const code = codeOf(error.cause)
-  const shown = code === undefined ? "" : ` (${code})`
-  if (code !== undefined && certificate.test(code)) {
-    return new LlmError.LlmError({
-      reason: "ModelUnavailable",
-      provider,
-      description: `the provider's TLS certificate was not accepted${shown}`,
-      ...causeOf(error)
-    })
-  }
-  return new LlmError.LlmError({
-    reason: code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT" ? "TimedOut" : "Transient",
-    provider,
-    description: `the provider could not be reached${shown}`,
-    ...causeOf(error)
-  })
-}
-
-const cut = (provider: string, error: HttpClientError.HttpClientError): LlmError.LlmError => {
-  const code = codeOf(error.cause)
-  return new LlmError.LlmError({
-    reason: "Transient",
-    provider,
-    description: `the connection broke while the answer was coming${code === undefined ? "" : ` (${code})`}`,
-    ...causeOf(error)
-  })
 }

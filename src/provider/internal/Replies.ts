@@ -6,22 +6,40 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
 import type * as Chat from "../../llm/Chat.js"
 import * as LlmError from "../../llm/LlmError.js"
+import * as JsonBounds from "../../protocol/JsonBounds.js"
 import * as ChatCompletions from "./ChatCompletions.js"
 import type { Reply } from "./HttpCall.js"
 import * as HttpCall from "./HttpCall.js"
+import * as HttpFailure from "./HttpFailure.js"
 import * as VendorError from "./VendorError.js"
 
 /** Some gateways keep a connection awake with comment lines before the JSON. */
 const leadingComments = /^(?:\s*:[^\n]*\n)+/u
 
-const parse = (text: string): Either.Either<unknown, void> =>
-  Either.try({ try: (): unknown => JSON.parse(text.replace(leadingComments, "")), catch: () => undefined })
+/** Bounds on what is parsed: no answer nests as deeply, and a text is bounded by its bytes. */
+const bounds: JsonBounds.Bounds = { maxDepth: 128, maxNodes: 1_000_000, maxStringLength: HttpCall.maxBodyBytes }
 
 /**
- * The answer in a reply, or its error. An error in the body counts at any
- * status, and is looked for before the answer.
+ * The JSON value of a body or an event, or what it is instead.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const parse = (text: string): Either.Either<unknown, "no JSON" | "JSON that nests too deeply"> => {
+  if (JsonBounds.check(text, bounds) !== undefined) return Either.left("JSON that nests too deeply")
+  try {
+    return Either.right(JSON.parse(text))
+  } catch {
+    return Either.left("no JSON")
+  }
+}
+
+/**
+ * The answer in a reply that is JSON, or its error. An error in the body counts
+ * at any status, and is looked for before the answer.
  *
  * @since 0.1.0
  * @category combinators
@@ -31,9 +49,8 @@ export const completion = (
   reply: Reply,
   now: number
 ): Either.Either<ChatCompletions.Completion, LlmError.LlmError> => {
-  const early = refusal(provider, reply.status)
-  if (early !== undefined) return Either.left(early)
-  const body = parse(reply.text)
+  if (reply.status >= 300 && reply.status < 400) return Either.left(redirected(provider, reply.status))
+  const body = parse(leadingComments.test(reply.text) ? reply.text.replace(leadingComments, "") : reply.text)
   const isFailure = reply.status >= 400
   const error = Either.isRight(body)
     ? VendorError.fromBody(body.right, isFailure)
@@ -43,36 +60,68 @@ export const completion = (
   if (isFailure || error !== undefined) {
     return Either.left(failed(provider, reply.status, error, reply.headers, now))
   }
+  if (reply.status === guardrail) {
+    return Either.left(guarded(provider, Either.isRight(body) ? ChatCompletions.decode(body.right) : undefined))
+  }
   if (Either.isLeft(body)) {
     return Either.left(
-      HttpCall.malformed(provider, reply.text.trim() === "" ? "the answer has no body" : "the answer is not JSON")
+      HttpFailure.malformed(
+        provider,
+        reply.text.trim() === "" ? "the answer has no body" : `the answer is ${body.left}`
+      )
     )
   }
-  return Either.mapLeft(ChatCompletions.decode(body.right), (fault) => faulty(provider, fault))
+  return Either.mapBoth(ChatCompletions.decode(body.right), {
+    onLeft: (fault) => faulty(provider, fault),
+    onRight: (answer) => ({ ...answer, usage: priced(answer.usage, reply.headers) })
+  })
 }
+
+/** LiteLLM tells the cost of a whole answer in a header. */
+const priced = (usage: Chat.Usage, headers: Reply["headers"]): Chat.Usage => {
+  const told = headers["x-litellm-response-cost"]
+  const usd = usage.reportedUsd === undefined && told !== undefined ? ChatCompletions.usdOf(Number(told)) : undefined
+  return usd === undefined ? usage : { ...usage, reportedUsd: usd }
+}
+
+/** Portkey's status of an answer that failed the operator's guardrail. */
+const guardrail = 246
+
+const guarded = (
+  provider: string,
+  read: Either.Either<ChatCompletions.Completion, ChatCompletions.Fault> | undefined
+): LlmError.LlmError =>
+  faulty(provider, {
+    reason: "Degraded",
+    flaw: "guardrail",
+    description: "the answer failed the gateway's guardrail",
+    ...(read === undefined
+      ? {}
+      : Either.isRight(read)
+      ? { partial: read.right.text, usage: read.right.usage }
+      : { partial: read.left.partial, usage: read.left.usage })
+  }, guardrail)
+
+const redirected = (provider: string, status: number): LlmError.LlmError =>
+  new LlmError.LlmError({
+    reason: "ModelUnavailable",
+    provider,
+    description: "the address answers with a redirect, which is not followed; set the base URL to where it leads",
+    status
+  })
 
 /**
  * The error of a status that needs no body to judge, or `undefined`: a redirect,
- * and Portkey's 246, which is an answer that failed the operator's guardrail.
+ * and an answer that failed the operator's guardrail.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const refusal = (provider: string, status: number): LlmError.LlmError | undefined =>
   status >= 300 && status < 400
-    ? new LlmError.LlmError({
-      reason: "ModelUnavailable",
-      provider,
-      description: "the address answers with a redirect, which is not followed; set the base URL to where it leads",
-      status
-    })
-    : status === 246
-    ? new LlmError.LlmError({
-      reason: "Degraded",
-      provider,
-      description: "the answer failed the gateway's guardrail",
-      status
-    })
+    ? redirected(provider, status)
+    : status === guardrail
+    ? guarded(provider, undefined)
     : undefined
 
 /**
@@ -99,16 +148,24 @@ export const failed = (
 }
 
 /**
- * The error of a readable answer that is no use.
+ * The error of a readable answer that is no use, with what there was of it.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const faulty = (provider: string, fault: ChatCompletions.Fault): LlmError.LlmError =>
-  new LlmError.LlmError({ reason: fault.reason, provider, description: fault.description })
+export const faulty = (provider: string, fault: ChatCompletions.Fault, status?: number): LlmError.LlmError =>
+  new LlmError.LlmError({
+    reason: fault.reason,
+    provider,
+    description: fault.description,
+    ...(status === undefined ? {} : { status }),
+    ...(fault.flaw === undefined ? {} : { flaw: fault.flaw }),
+    ...(fault.partial === undefined ? {} : { partial: Redacted.make(fault.partial) }),
+    ...(fault.usage === undefined || Object.keys(fault.usage).length === 0 ? {} : { usage: fault.usage })
+  })
 
 /**
- * The provenance of an answer that one attempt gave.
+ * The provenance of an answer that one attempt gave; times are in milliseconds.
  *
  * @since 0.1.0
  * @category constructors
@@ -117,12 +174,19 @@ export const provenance = (
   provider: string,
   model: string,
   usage: Chat.Usage,
-  elapsedMs: number
+  elapsedMs: number,
+  firstTokenMs?: number
 ): Chat.Provenance => ({
   provider,
   model,
   usage,
-  attempts: [{ provider, model, outcome: "answered", elapsedMs: Math.max(0, elapsedMs) }]
+  attempts: [{
+    provider,
+    model,
+    outcome: "answered",
+    elapsedMs: Math.max(0, elapsedMs),
+    ...(firstTokenMs === undefined ? {} : { firstTokenMs: Math.max(0, firstTokenMs) })
+  }]
 })
 
 /**

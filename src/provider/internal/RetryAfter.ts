@@ -40,12 +40,33 @@ const date = (text: string | undefined, now: number): number | undefined => {
   return Number.isNaN(at) ? undefined : Math.max(0, at - now)
 }
 
-/** OpenAI tells when each of its two limits refills; only one that is used up makes us wait. */
-const reset = (headers: { readonly [name: string]: string | undefined }): number | undefined => {
-  const waits = ["requests", "tokens"].flatMap((limit) => {
-    if (headers[`x-ratelimit-remaining-${limit}`]?.trim() !== "0") return []
-    const wait = duration(headers[`x-ratelimit-reset-${limit}`] ?? "")
-    return wait === undefined ? [] : [wait]
+type Headers = { readonly [name: string]: string | undefined }
+
+/** What is left of a limit, and when it refills, in the names that vendors use. */
+const limits: ReadonlyArray<readonly [remaining: string, reset: string]> = [
+  ["x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+  ["x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+  ["anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"],
+  ["anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"],
+  ["anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"],
+  ["anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"],
+  ["x-ratelimitbysize-remaining-minute", "ratelimitbysize-reset"],
+  ["x-ratelimitbysize-remaining", "x-ratelimitbysize-reset"],
+  ["ratelimitbysize-remaining", "ratelimitbysize-reset"]
+]
+
+/** A duration as Go writes it, a date, or seconds. */
+const refill = (text: string, now: number): number | undefined => {
+  if (!/^\d{4}-\d{2}-\d{2}T/u.test(text)) return duration(text) ?? number(text, 1000)
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now)
+}
+
+/** Each limit tells when it refills; only one that is used up makes us wait. */
+const reset = (headers: Headers, now: number): number | undefined => {
+  const waits = limits.flatMap(([remaining, reset]) => {
+    if (headers[remaining]?.trim() !== "0") return []
+    return refill(headers[reset]?.trim() ?? "", now) ?? []
   })
   return waits.length === 0 ? undefined : Math.max(...waits)
 }
@@ -61,7 +82,7 @@ const reset = (headers: { readonly [name: string]: string | undefined }): number
  * @category combinators
  */
 export const find = (options: {
-  readonly headers: { readonly [name: string]: string | undefined }
+  readonly headers: Headers
   /** A delay field of the body, for example Gemini's `retryDelay`. */
   readonly delay?: string | undefined
   /** The body's message. */
@@ -75,7 +96,7 @@ export const find = (options: {
     date(headers["retry-after"], options.now) ??
     (options.delay === undefined ? undefined : duration(options.delay)) ??
     fromMessage(options.message?.slice(0, 2000)) ??
-    reset(headers)
+    reset(headers, options.now)
 }
 
 const fromMessage = (message: string | undefined): number | undefined => {

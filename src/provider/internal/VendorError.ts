@@ -90,7 +90,15 @@ const build = (error: unknown, around: Fields): VendorError => {
   const metadata = isFields(fields.metadata) ? fields.metadata : {}
   const raw = textOf(metadata.raw)
   const inner = raw === "" ? undefined : fromBody(parse(raw), true)
-  const codes = [fields.code, fields.type, fields.status, around.code, isFields(around.error) ? undefined : around.type]
+  const detail = isFields(fields.details) ? fields.details.error_code : undefined
+  const codes = [
+    fields.code,
+    detail,
+    fields.type,
+    fields.status,
+    around.code,
+    isFields(around.error) ? undefined : around.type
+  ]
     .map((value) => textOf(value).toLowerCase())
     .filter((code) => code !== "" && code !== "error" && code !== "none" && code !== "null")
   const details = Array.isArray(fields.details) ? fields.details.filter(isFields) : []
@@ -121,7 +129,7 @@ const hour = 3_600_000
 const quotaCode =
   /insufficient_quota|insufficient_balance|billing|arrearage|enforced_spend_limit|budget_exceeded|payment_required|insufficient_credits|freetieronly/u
 const quotaText =
-  /credit balance is too low|insufficient balance|insufficient credits|not enough credits|spend(?:ing)? limit|budget has been exceeded|account is in arrears|overdue payment/u
+  /credit balance is too low|insufficient balance|insufficient credits|not enough credits|spend(?:ing)? limit|reached your specified (?:api |workspace )?usage limits?|budget has been exceeded|account is in arrears|overdue payment/u
 const rateCode =
   /rate_?limit|limit_burst_rate|throttling|too_many_requests|resource_exhausted|requests_limit|allocationquota|ratequota/u
 const regionText =
@@ -137,7 +145,7 @@ const contextText =
 const contentCode =
   /content_policy|content_filter|data_inspection_failed|datainspectionfailed|moderation|responsibleaipolicy|safety/u
 const contentText =
-  /content (?:management )?policy|inappropriate content|flagged (?:as|by|for)|moderation|blocked by safety/u
+  /content (?:management |filtering )?policy|inappropriate content|flagged (?:as|by|for)|moderation|blocked by safety/u
 
 /**
  * Decides what kind of failure a call was, from its status, headers and body.
@@ -176,7 +184,7 @@ export const classify = (options: {
     ((status < 500) && quotaText.test(message)) ||
     // Gemini words its per-minute limit like a used-up quota, but says when to come back.
     (status === 429 && retryAfterMs === undefined && message.includes("exceeded your current quota")) ||
-    (status === 429 && retryAfterMs !== undefined && retryAfterMs > hour)
+    ((status === 429 || status === 402) && retryAfterMs !== undefined && retryAfterMs > hour)
   if (isQuota) return as("QuotaExhausted", "the account has no quota or credit left")
   if (
     status === 429 || status === 402 || (status < 500 && rateCode.test(codes)) ||

@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Chat from "../../llm/Chat.js"
 import type * as Llm from "../../llm/Llm.js"
-import * as LlmError from "../../llm/LlmError.js"
+import type * as LlmError from "../../llm/LlmError.js"
 import * as ExtractiveLlm from "../../provider/ExtractiveLlm.js"
 import type { SessionEvent } from "../../session/SessionStore.js"
 import type { Degraded } from "../../tool/Evidence.js"
@@ -18,12 +18,15 @@ import type { ToolError } from "../../tool/ToolError.js"
 import * as Preferences from "../Preferences.js"
 import type { Item } from "./AnswerContext.js"
 import * as Failure from "./Failure.js"
+import * as ModelSource from "./ModelSource.js"
+import * as ModelTime from "./ModelTime.js"
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface Material {
+  readonly tenant: string
   readonly question: string
   readonly documents: ReadonlyArray<Item>
   readonly events: ReadonlyArray<Item>
@@ -40,7 +43,7 @@ export interface Material {
 export interface Written {
   readonly answer: Chat.TextAnswer
   readonly given: ReadonlyArray<Item>
-  /** Whether quoting stands in for a model that failed. */
+  /** Whether quoting stands in for models that failed. */
   readonly isStandIn: boolean
 }
 
@@ -55,19 +58,12 @@ export const missing: Degraded = {
   missing: ["model"]
 }
 
-/**
- * Whether an answer was quoted, not generated.
- *
- * @since 0.1.0
- * @category guards
- */
-export const isExtractive = (from: { readonly provider: string }): boolean => from.provider === ExtractiveLlm.name
-
 const system = (material: Material): string => {
   const forms = Preferences.derive(material.past, material.now).formats.map((form) => form.name)
   return [
     "You answer questions on companies and markets for an analyst: first the answer, then what supports it, with " +
-    "figures, dates and units as they stand in the passages. Where passages disagree, prefer the newer and say so.",
+    "figures, dates and units as they stand in the passages. Where passages disagree, prefer the newer and say so. " +
+    "Be brief: the user waits. Answer in at most about 80 words, unless the question needs more.",
     ...(material.events.length === 0 ? [] : [
       "Passages whose id starts with history: say what this user asked or did before. They show what the user means " +
       "and cares about; they are no facts about the market."
@@ -83,22 +79,14 @@ const requestOf = (material: Material, given: ReadonlyArray<Item>): Chat.Request
   ],
   context: given.map((item) => item.passage),
   task: "default",
-  maxTokens: material.maxTokens
+  tenant: material.tenant,
+  maxTokens: material.maxTokens,
+  // What is asked twice is answered alike, and may come from a cache.
+  temperature: 0
 })
 
-/** What a model may take of the time left, so that quoting still fits behind it. */
-const shareOf = (remaining: Duration.Duration): Duration.Duration =>
-  Duration.max(
-    Duration.times(remaining, 0.5),
-    Duration.millis(Duration.toMillis(remaining) - 500)
-  )
-
-const slow = (model: Llm.Model): LlmError.LlmError =>
-  new LlmError.LlmError({
-    reason: "TimedOut",
-    provider: model.provider,
-    description: "no answer within the time left for this call"
-  })
+/** What a model may take of the milliseconds left, so that quoting still fits behind it. */
+const shareOf = (remaining: number): number => Math.max(remaining * 0.5, remaining - 500)
 
 const triesOf = (error: LlmError.LlmError, model: Llm.Model, elapsedMs: number): ReadonlyArray<Chat.Attempt> =>
   error.attempts ?? [{
@@ -131,11 +119,16 @@ export const write = (
         })),
         Effect.mapError(Failure.model)
       )
-    const given = isExtractive(model) ? quotable : [...material.documents, ...material.events]
+    const given = ModelSource.isExtractive(model) ? quotable : [...material.documents, ...material.events]
     const startedAt = yield* Clock.currentTimeMillis
-    const written = yield* model.generateText(requestOf(material, given)).pipe(
-      Effect.timeoutFail({ duration: shareOf(yield* ToolCall.remaining), onTimeout: () => slow(model) }),
-      Effect.either
+    const remaining = Duration.toMillis(yield* ToolCall.remaining)
+    const millis = shareOf(remaining)
+    const written = yield* Effect.either(
+      ModelTime.within(model.generateText(requestOf(material, given)), {
+        provider: model.provider,
+        millis,
+        grace: (remaining - millis) / 2
+      })
     )
     if (written._tag === "Left") {
       yield* Effect.logWarning("no model answered; quoting the sources instead", written.left)
@@ -143,8 +136,11 @@ export const write = (
       return yield* quoted(triesOf(written.left, model, elapsed), true)
     }
     const answer = written.right
+    if (!ModelSource.isExtractive(answer)) return { answer, given, isStandIn: false }
     // A chain may end in the extractive model, which then saw the history too.
-    return isExtractive(answer) && given.length > quotable.length
-      ? yield* quoted(answer.attempts.slice(0, -1), false)
-      : { answer, given, isStandIn: false }
+    const before = answer.attempts.slice(0, -1)
+    const isStandIn = ModelSource.before(answer).length > 0
+    return given.length > quotable.length
+      ? yield* quoted(before, isStandIn)
+      : { answer, given, isStandIn }
   })
