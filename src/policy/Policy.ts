@@ -135,7 +135,7 @@ export const attemptTimeout = (duration: Duration.DurationInput): Policy =>
 
 /**
  * Tries again as the schedule says when the error says that this may help. An
- * error's `retryAfter` goes before the schedule's own delay. Give a schedule
+ * error's `retryAfter` goes before a shorter delay of the schedule. Give a schedule
  * that ends, such as those of `Backoff`.
  *
  * @since 0.1.0
@@ -198,9 +198,11 @@ const retrying = <A, E, R>(
         const now = clock.unsafeCurrentTimeMillis()
         return Effect.flatMap(schedule.step(now, error, state), ([next, , decision]) => {
           if (ScheduleDecision.isDone(decision)) return Effect.fail(error)
-          const delay = error.retryAfter === undefined
-            ? Math.max(0, ScheduleIntervals.start(decision.intervals) - now)
-            : Duration.toMillis(error.retryAfter)
+          const delay = Math.max(
+            0,
+            ScheduleIntervals.start(decision.intervals) - now,
+            error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
+          )
           // The caller learns more from this error than from the timeout that would cut the wait short.
           if (now + delay >= deadline) return Effect.fail(error)
           return Effect.zipRight(clock.sleep(Duration.millis(delay)), loop(next))

@@ -99,6 +99,16 @@ describe("Policy", () => {
       assert.strictEqual(yield* Fiber.join(fiber), 2)
     }))
 
+  it.effect("does not come back sooner than the schedule says, however soon the error allows it", () =>
+    Effect.gen(function*() {
+      const { call, tries } = yield* flaky(1, new Busy({ isRetryable: true, retryAfterMs: 10 }))
+      const fiber = yield* Effect.fork(Policy.apply(Policy.retry(everySecond), call, { onTimeout }))
+      yield* TestClock.adjust("999 millis")
+      assert.strictEqual(yield* tries, 1)
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* Fiber.join(fiber), 2)
+    }))
+
   it.effect("ends a call that takes too long, and interrupts it", () =>
     Effect.gen(function*() {
       const interrupted = yield* Ref.make(false)
