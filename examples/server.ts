@@ -1,5 +1,5 @@
 /**
- * The reference server: six tools over a document index, session history and a
+ * The reference server: seven tools over a document index, session history and a
  * chain of models, on HTTP or, with `--stdio`, on standard streams.
  */
 import * as McpServer from "causeway-mcp/server/McpServer"
@@ -9,13 +9,14 @@ import * as PreferenceProfile from "causeway-mcp/toolbox/PreferenceProfile"
 import * as RecordEvent from "causeway-mcp/toolbox/RecordEvent"
 import * as SemanticSearch from "causeway-mcp/toolbox/SemanticSearch"
 import * as StructuredOutput from "causeway-mcp/toolbox/StructuredOutput"
+import * as SummarizeBatch from "causeway-mcp/toolbox/SummarizeBatch"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as HttpTransport from "causeway-mcp/transport/HttpTransport"
 import * as StdioTransport from "causeway-mcp/transport/StdioTransport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { app, HealthLayer } from "./health.js"
-import { Asks, Model, sealer, Stores } from "./layers.js"
+import { Asks, Model, sealer, Stores, Tasks } from "./layers.js"
 import { run } from "./program.js"
 import * as SampleCorpus from "./sample-corpus.js"
 
@@ -25,6 +26,7 @@ const tools = Toolkit.make(
   SemanticSearch.make(),
   PreferenceProfile.make(),
   StructuredOutput.make(),
+  SummarizeBatch.make(),
   RecordEvent.make(),
   IndexDocument.make()
 )
@@ -36,7 +38,7 @@ const Server = Layer.unwrapEffect(Effect.map(sealer, (sealer) =>
     title: "Market intelligence",
     instructions: "Ask answer_market_question first. Each answer carries a confidence and its sources; quote both.",
     sealer
-  }))).pipe(Layer.provide(Asks))
+  }))).pipe(Layer.provide(Layer.merge(Asks, Tasks)))
 
 const Transport = process.argv.includes("--stdio")
   ? StdioTransport.layer

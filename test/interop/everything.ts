@@ -23,6 +23,7 @@ const calls: ReadonlyArray<readonly [name: string, args: Record<string, unknown>
   ],
   ["search_relevant_market_intel", { query: "Quillfeather telescopes plant", limit: 3 }],
   ["answer_market_question", { question: "Where did Quillfeather open a plant for telescopes?", userId: "ada" }],
+  ["summarize_document_batch", { documentIds: ["interop-1"] }],
   [
     "generate_structured_output",
     {

@@ -7,12 +7,14 @@ import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as ExtractiveLlm from "causeway-mcp/provider/ExtractiveLlm"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as SessionStore from "causeway-mcp/session/SessionStore"
+import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Answer from "causeway-mcp/toolbox/Answer"
 import * as IndexDocument from "causeway-mcp/toolbox/IndexDocument"
 import * as PreferenceProfile from "causeway-mcp/toolbox/PreferenceProfile"
 import * as RecordEvent from "causeway-mcp/toolbox/RecordEvent"
 import * as SemanticSearch from "causeway-mcp/toolbox/SemanticSearch"
 import * as StructuredOutput from "causeway-mcp/toolbox/StructuredOutput"
+import * as SummarizeBatch from "causeway-mcp/toolbox/SummarizeBatch"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as SdkTransport from "causeway-mcp/transport/SdkTransport"
 import * as Effect from "effect/Effect"
@@ -27,7 +29,8 @@ const Stores = Retriever.layer().pipe(
   Layer.provideMerge(DocumentStore.layerMemory),
   Layer.provideMerge(Embedder.layerHash),
   Layer.merge(SessionStore.layerMemory),
-  Layer.merge(ExtractiveLlm.layer)
+  Layer.merge(ExtractiveLlm.layer),
+  Layer.merge(TaskStore.layerMemory)
 )
 
 const Server = McpServer.layerTools(
@@ -36,6 +39,7 @@ const Server = McpServer.layerTools(
     SemanticSearch.make(),
     PreferenceProfile.make(),
     StructuredOutput.make(),
+    SummarizeBatch.make(),
     RecordEvent.make(),
     IndexDocument.make()
   ),
