@@ -8,15 +8,16 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Backoff from "../policy/Backoff.js"
-import * as RetryBudget from "../policy/RetryBudget.js"
+import type * as RetryBudget from "../policy/RetryBudget.js"
 import * as Check from "./Check.js"
 import * as Decision from "./Decision.js"
-import * as Setting from "./internal/Setting.js"
+import * as PolicyRange from "./internal/PolicyRange.js"
 import type * as LlmError from "./LlmError.js"
 import * as Target from "./Target.js"
 
 /**
- * The longest each phase of a try may take.
+ * The longest each phase of a try may take while another model could be asked.
+ * The last that can be asked has all the time left, but for `idle`.
  *
  * @since 0.1.0
  * @category models
@@ -345,6 +346,30 @@ export const longContextBatch: Part = all(
 )
 
 /**
+ * The same part for calls that may take so long: its phases grow or shrink with
+ * its deadline, those of `standard` where it names none. Waiting for a place
+ * stays as it is.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const stretch = (part: Part, to: Duration.DurationInput): Part => {
+  const before = all(standard, part)
+  const factor = Duration.toMillis(to) / Duration.toMillis(before.deadline ?? complete.deadline)
+  const longer = (phase: keyof Timeouts) => Duration.times(before.timeouts?.[phase] ?? complete.timeouts[phase], factor)
+  return all(
+    part,
+    deadline(to),
+    timeouts({
+      headers: longer("headers"),
+      firstToken: longer("firstToken"),
+      idle: longer("idle"),
+      answer: longer("answer")
+    })
+  )
+}
+
+/**
  * A whole policy: the parts, and `standard` for what they leave open. Fails when
  * one is out of its range, with the path to it.
  *
@@ -352,43 +377,11 @@ export const longContextBatch: Part = all(
  * @category constructors
  */
 export const make = (...parts: ReadonlyArray<Part>): Effect.Effect<ChainPolicy, Target.InvalidTarget> =>
-  Effect.gen(function*() {
+  Effect.suspend(() => {
     const given = all(...parts)
     const policy: ChainPolicy = { ...complete, ...given, timeouts: { ...complete.timeouts, ...given.timeouts } }
-
-    const deadlineMs = Duration.toMillis(policy.deadline)
-    if (!(deadlineMs > 0 && deadlineMs < Number.POSITIVE_INFINITY)) {
-      return yield* invalid(["deadline"], "must be above zero and finite")
-    }
-    for (const phase of phaseNames) {
-      // Nobody has to wait for a place; all else takes time.
-      if (phase !== "queue" && !(Duration.toMillis(policy.timeouts[phase]) > 0)) {
-        return yield* invalid(["timeouts", phase], "must be above zero")
-      }
-    }
-    if (!(Number.isSafeInteger(policy.maxAttempts) && policy.maxAttempts >= 1)) {
-      return yield* invalid(["maxAttempts"], `must be a whole number of at least 1, but is ${policy.maxAttempts}`)
-    }
-    if (!(Number.isSafeInteger(policy.repairs) && policy.repairs >= 0)) {
-      return yield* invalid(["repairs"], `must be a whole number of at least 0, but is ${policy.repairs}`)
-    }
-    if (policy.hedge !== undefined) yield* validHedge(policy.hedge)
-    return policy
+    return Effect.mapBoth(PolicyRange.check(policy), {
+      onFailure: (fault) => new Target.InvalidTarget(fault),
+      onSuccess: () => policy
+    })
   })
-
-const validHedge = (hedge: Hedge): Effect.Effect<void, Target.InvalidTarget> =>
-  Effect.gen(function*() {
-    if (!(hedge.maxCostRatio > 0)) {
-      return yield* invalid(["hedge", "maxCostRatio"], `must be above 0, but is ${hedge.maxCostRatio}`)
-    }
-    if (!(hedge.maxLoad > 0 && hedge.maxLoad <= 1)) {
-      return yield* invalid(["hedge", "maxLoad"], `must be above 0 and at most 1, but is ${hedge.maxLoad}`)
-    }
-    yield* Effect.mapError(
-      Setting.attempt(hedge.budget, RetryBudget.make),
-      (fault) => invalid(["hedge", "budget", ...(fault.name === undefined ? [] : [fault.name])], fault.description)
-    )
-  })
-
-const invalid = (path: ReadonlyArray<string>, description: string): Target.InvalidTarget =>
-  new Target.InvalidTarget({ path, description })

@@ -269,6 +269,14 @@ const families: ReadonlyArray<Family> = [
   { name: /qwq|qwen.*thinking/iu, jsonMode: "object", withoutBody: ["enable_thinking"] },
   { name: /qwen-plus/iu, jsonMode: "object", contextTokens: 131_072 },
   { name: /qwen/iu, jsonMode: "object" },
+  // The newer models of Anthropic have a temperature of their own and refuse any other.
+  {
+    name: /claude-(?:opus-(?:4[.-][7-9]|[5-9])|(?:sonnet|haiku)-[5-9]|fable|mythos)/iu,
+    jsonMode: "prompt",
+    contextTokens: 1_000_000,
+    maxOutputTokens: 128_000,
+    dropParams: ["temperature", "top_p"]
+  },
   { name: /claude/iu, jsonMode: "prompt", contextTokens: 200_000 },
   // Thinking is taken off the answer's length; of the 2.5 models all but the largest can do without.
   {

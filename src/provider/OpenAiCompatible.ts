@@ -7,25 +7,17 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
-import type * as Chat from "../llm/Chat.js"
-import * as JsonText from "../llm/JsonText.js"
 import * as Llm from "../llm/Llm.js"
-import * as LlmError from "../llm/LlmError.js"
-import * as Prompt from "../llm/Prompt.js"
 import * as Capabilities from "./Capabilities.js"
 import * as ChatCompletions from "./internal/ChatCompletions.js"
-import * as ChatReader from "./internal/ChatReader.js"
-import * as ChatStream from "./internal/ChatStream.js"
+import * as ChatDialect from "./internal/ChatDialect.js"
 import * as HttpCall from "./internal/HttpCall.js"
-import * as RateHeaders from "./internal/RateHeaders.js"
-import * as Replies from "./internal/Replies.js"
+import * as HttpModel from "./internal/HttpModel.js"
 
 /**
  * @since 0.1.0
@@ -85,78 +77,11 @@ export const make = (
     if (Either.isLeft(endpoint)) {
       return yield* Effect.fail(ConfigError.InvalidData([endpoint.left[0]], endpoint.left[1]))
     }
+    const times = yield* HttpModel.times(options)
     const call = yield* HttpCall.make(endpoint.right)
-    const timeout = yield* millis("timeout", options.timeout ?? "60 seconds")
-    const pingTimeout = yield* millis("pingTimeout", options.pingTimeout ?? "3 seconds")
-    const limits: ChatStream.Limits = {
-      firstText: yield* millis("firstTextTimeout", options.firstTextTimeout ?? "20 seconds"),
-      idle: yield* millis("idleTimeout", options.idleTimeout ?? "15 seconds"),
-      total: yield* millis("streamTimeout", options.streamTimeout ?? "5 minutes")
-    }
-    const { endsWithDone } = capabilities
-
-    const streaming = (request: Chat.Request | Llm.ObjectRequest, observer: Llm.Observer | undefined) => ({
-      provider,
-      model,
-      call,
-      body: ChatCompletions.encode(request, { model, capabilities, stream: true }),
-      ids: idsOf(request),
-      endsWithDone,
-      observer,
-      limits
-    })
-
-    const whole = (
-      request: Chat.Request | Llm.ObjectRequest,
-      observer: Llm.Observer | undefined
-    ): Effect.Effect<ChatStream.Answer, LlmError.LlmError> =>
-      Effect.clockWith((clock) => {
-        const startedAt = clock.unsafeCurrentTimeNanos()
-        const body = ChatCompletions.encode(request, { model, capabilities, stream: false })
-        observer?.enter("answer")
-        const exchanged = call.exchange("POST", "/chat/completions", body, observer === undefined ? timeout : undefined)
-        return Effect.matchEffect(exchanged, {
-          onFailure: (error) =>
-            Effect.fail(
-              error.phase === undefined && error.reason === "Transient"
-                ? LlmError.withFields(error, { phase: "answer" })
-                : error
-            ),
-          onSuccess: (reply) => {
-            if (observer !== undefined) {
-              const left = RateHeaders.find(reply.headers)
-              if (left !== undefined) observer.remaining(left)
-            }
-            const elapsedMs = Number(clock.unsafeCurrentTimeNanos() - startedAt) / 1e6
-            return Either.map(
-              ChatReader.whole(reply, clock.unsafeCurrentTimeMillis(), { provider, endsWithDone }),
-              (completion) => ({
-                text: completion.text,
-                provenance: Replies.provenance(provider, completion.model ?? model, completion.usage, elapsedMs)
-              })
-            )
-          }
-        })
-      })
-
-    const answer = options.wire === "stream"
-      ? (request: Chat.Request | Llm.ObjectRequest, observer: Llm.Observer | undefined) =>
-        Effect.suspend(() => ChatStream.gather(streaming(request, observer)))
-      : whole
-
-    const span = {
-      captureStackTrace: false,
-      kind: "client",
-      attributes: { "gen_ai.provider.name": provider, "gen_ai.request.model": model }
-    } as const
-    const traced = <A, E, R>(
-      self: Effect.Effect<A, E, R>,
-      method: string,
-      observer: Llm.Observer | undefined
-    ): Effect.Effect<A, E, R> =>
-      observer === undefined ? Effect.withSpan(self, `OpenAiCompatible.${method}`, span) : self
-
-    return {
+    const dialect = ChatDialect.make(capabilities)
+    return HttpModel.make({
+      name: "OpenAiCompatible",
       provider,
       model,
       traits: {
@@ -164,59 +89,12 @@ export const make = (
         maxOutputTokens: capabilities.maxOutputTokens,
         json: capabilities.jsonMode
       },
-      generateText: (request, observer) =>
-        traced(
-          Effect.map(answer(request, observer), ({ provenance, text }) => ({
-            ...provenance,
-            text,
-            citations: Prompt.citations(text, idsOf(request))
-          })),
-          "generateText",
-          observer
-        ),
-      generateObject: (request, observer) =>
-        traced(
-          Effect.flatMap(answer(request, observer), ({ provenance, text }) =>
-            Option.match(JsonText.parse(text, request.schema), {
-              onNone: () =>
-                Effect.fail(Replies.faulty(provider, {
-                  reason: "Degraded",
-                  flaw: "invalidJson",
-                  description: "the answer holds no JSON",
-                  partial: text,
-                  usage: provenance.usage
-                })),
-              onSome: (value) => Effect.succeed({ ...provenance, value, text })
-            })),
-          "generateObject",
-          observer
-        ),
-      streamText: (request, observer) => {
-        const deltas = Stream.suspend(() => ChatStream.make(streaming(request, observer)))
-        return observer === undefined ? Stream.withSpan(deltas, "OpenAiCompatible.streamText", span) : deltas
-      },
-      ping: traced(
-        Effect.flatMap(
-          call.exchange("GET", "/models", undefined, pingTimeout),
-          (reply) => Replies.alive(provider, reply)
-        ),
-        "ping",
-        undefined
-      )
-    }
+      call,
+      times,
+      wire: options.wire ?? "whole",
+      encode: (request, stream) => ({ body: ChatCompletions.encode(request, { model, capabilities, stream }), dialect })
+    })
   })
-
-const millis = (
-  option: string,
-  duration: Duration.DurationInput
-): Effect.Effect<number, ConfigError.ConfigError> => {
-  const decoded = Duration.decodeUnknown(duration)
-  return Option.isSome(decoded) && Duration.toMillis(decoded.value) > 0
-    ? Effect.succeed(Duration.toMillis(decoded.value))
-    : Effect.fail(ConfigError.InvalidData([option], "Expected a duration above zero, for example 20 seconds."))
-}
-
-const idsOf = (request: Chat.Request): ReadonlyArray<string> => (request.context ?? []).map((passage) => passage.id)
 
 /**
  * Provides one endpoint as the `Llm`.

@@ -118,7 +118,7 @@ export const make: Effect.Effect<Choice, ConfigError.ConfigError, HttpClient.Htt
       const own = of(name)
       return LlmChain.make(Arr.isNonEmptyReadonlyArray(own) ? own : targets, {
         name,
-        policy: ChainPolicy.all(preset, policyOf(settings, name)),
+        policy: policyOf(settings, name, preset),
         ...(budget === undefined ? {} : { budget })
       }).pipe(Effect.mapError((error) => ConfigError.InvalidData([`LLM_MODELS`], error.message)))
     }
@@ -159,7 +159,8 @@ const connect = (
     const prices = Price.merge(PriceTable.table, { version: "settings", prices: settings.prices })
     const members = new Map<string, Map<string, Target.Target>>()
     for (const endpoint of settings.all) {
-      const account = Target.account(endpoint.provider)
+      // Behind a gateway each model may have a key of its own, which fails for itself alone.
+      const account = endpoint.isGateway ? undefined : Target.account(endpoint.provider)
       const limits = Limits.make(endpoint.limits)
       const targets = new Map<string, Target.Target>()
       for (const name of new Set(Object.values(endpoint.models).flat())) {
@@ -167,7 +168,11 @@ const connect = (
         const price = Price.find(prices, { provider: endpoint.provider, model: name, day })
         targets.set(
           name,
-          yield* Target.make(model, { account, limits, ...(price === undefined ? {} : { price }) }).pipe(
+          yield* Target.make(model, {
+            ...(account === undefined ? {} : { account }),
+            limits,
+            ...(price === undefined ? {} : { price })
+          }).pipe(
             Effect.mapError((error) => ConfigError.InvalidData([endpoint.keySetting], error.message))
           )
         )
@@ -204,15 +209,20 @@ const renamed = (error: ConfigError.ConfigError, endpoint: ProviderSettings.Endp
 const budgetOf = ({ budget }: ProviderSettings.Settings): Budget.Budget | undefined =>
   budget.total === undefined && budget.perTenant === undefined ? undefined : Budget.make(budget)
 
-const policyOf = (settings: ProviderSettings.Settings, name: Chat.TaskClass): ChainPolicy.Part => {
+const policyOf = (
+  settings: ProviderSettings.Settings,
+  name: Chat.TaskClass,
+  preset: ChainPolicy.Part
+): ChainPolicy.Part => {
   const deadline = settings.deadlines[name]
+  const { attemptTimeout, hedgeAfter } = settings
   const isDefault = name === "default"
   return ChainPolicy.all(
-    ...(deadline === undefined ? [] : [ChainPolicy.deadline(deadline)]),
-    ...(isDefault && settings.attemptTimeout !== undefined
-      ? [ChainPolicy.timeouts({ answer: settings.attemptTimeout })]
+    deadline === undefined ? preset : ChainPolicy.stretch(preset, deadline),
+    ...(isDefault && attemptTimeout !== undefined
+      ? [ChainPolicy.timeouts({ headers: attemptTimeout, firstToken: attemptTimeout, answer: attemptTimeout })]
       : []),
-    ...(isDefault && settings.hedgeAfter !== undefined ? [ChainPolicy.hedge({ after: settings.hedgeAfter })] : [])
+    ...(isDefault && hedgeAfter !== undefined ? [ChainPolicy.hedge({ after: hedgeAfter })] : [])
   )
 }
 

@@ -87,16 +87,20 @@ export const unavailable = (options: {
   new ToolError({
     code: "temporarily_unavailable",
     message: options.message ??
-      `Temporarily unavailable: ${options.source} did not answer.${
-        options.fallback === undefined
-          ? " Try again shortly."
-          : ` Try again shortly, or call ${options.fallback.tool}: ${options.fallback.why}.`
+      `Temporarily unavailable: ${options.source} did not answer. Try again ${whenOf(options.retryAfter)}${
+        options.fallback === undefined ? "." : `, or call ${options.fallback.tool}: ${options.fallback.why}.`
       }`,
     source: options.source,
     ...(options.retryAfter === undefined ? {} : { retryAfterMs: Math.ceil(Duration.toMillis(options.retryAfter)) }),
     ...(options.fallback === undefined ? {} : { fallback: options.fallback }),
     ...(options.cause === undefined ? {} : { cause: options.cause })
   })
+
+const whenOf = (after: Duration.Duration | undefined): string => {
+  if (after === undefined) return "shortly"
+  const seconds = Math.ceil(Duration.toSeconds(after))
+  return seconds <= 10 ? "shortly" : seconds < 120 ? `in ${seconds} seconds` : `in ${Math.ceil(seconds / 60)} minutes`
+}
 
 /**
  * The body of a failure as it stands on the wire.

@@ -232,11 +232,26 @@ layer(environment, { excludeTestServices: true })("AnthropicLlm", (it) => {
         }
       }))
 
-    it.effect("fails as Degraded when an object was asked for and prose came", () =>
+    const withoutJson = [["refusal", "I'm sorry, but I can't."], ["invalidJson", "Forty millimetres."]] as const
+    for (const [flaw, text] of withoutJson) {
+      it.effect(`fails as Degraded, by ${flaw}, when an object was asked for and prose came`, () =>
+        Effect.gen(function*() {
+          const { model } = yield* connect([FakeProvider.text(text)])
+          const error = yield* Effect.flip(model.generateObject({ ...question, schema: { type: "object" } }))
+          assert.deepStrictEqual([error.reason, error.flaw], ["Degraded", flaw])
+        }))
+    }
+
+    it.effect("fails as Malformed at once on an answer that says it is beyond 8 MiB", () =>
       Effect.gen(function*() {
-        const { model } = yield* connect([FakeProvider.text("I would rather not.")])
-        const error = yield* Effect.flip(model.generateObject({ ...question, schema: { type: "object" } }))
-        assert.deepStrictEqual([error.reason, error.flaw], ["Degraded", "invalidJson"])
+        for (const wire of ["whole", "stream"] as const) {
+          const large = FakeProvider.status(200, "{", { "content-length": String(9 * 1024 * 1024) })
+          const { model, server } = yield* connect([large], { wire })
+          const error = yield* Effect.flip(model.generateText(question))
+          assert.strictEqual(error.reason, "Malformed")
+          assert.include(error.description, "larger than")
+          yield* eventually(Effect.map(server.active, (active) => active === 0))
+        }
       }))
 
     it.effect("says where a try stood when it ran out of time", () =>
@@ -360,6 +375,52 @@ layer(environment, { excludeTestServices: true })("AnthropicLlm", (it) => {
         assert.strictEqual(error?.reason, "Transient")
         assert.deepStrictEqual(error?.usage, { inputTokens: 12, outputTokens: 1 })
         assert.strictEqual(error?.partial === undefined ? "" : Redacted.value(error.partial), "Half")
+      }))
+
+    const said = (text: string) =>
+      FakeProvider.messageEvent("content_block_delta", { delta: { type: "text_delta", text } })
+    const ended = FakeProvider.messageEvent("message_delta", {
+      delta: { stop_reason: "end_turn" },
+      usage: { output_tokens: 2 }
+    })
+    const failed = FakeProvider.messageEvent("error", { error: { type: "overloaded_error", message: "x" } })
+
+    it.effect("keeps back a text that comes in one piece with what breaks it", () =>
+      Effect.gen(function*() {
+        const rows = [[failed, "Transient"], ["data: {\n\n", "Malformed"], ["data: 5\n\n", "Malformed"]] as const
+        for (const [broken, reason] of rows) {
+          const { model } = yield* connect([FakeProvider.stream([said("half") + broken])])
+          const { error, texts } = yield* collect(model.streamText(question))
+          assert.deepStrictEqual(texts, [])
+          assert.strictEqual(error?.reason, reason)
+          assert.strictEqual(error?.partial === undefined ? "" : Redacted.value(error.partial), "half")
+        }
+      }))
+
+    it.effect("breaks nothing by junk and errors after the stop reason, and reads the usage behind them", () =>
+      Effect.gen(function*() {
+        const more = FakeProvider.messageEvent("message_delta", { delta: {}, usage: { output_tokens: 3 } })
+        const stop = FakeProvider.messageEvent("message_stop")
+        for (const junk of [failed, "data: {\n\n", "data: 5\n\n"]) {
+          for (const pieces of [[said("all") + ended + junk + more + stop], [said("all"), ended, junk, more, stop]]) {
+            const { model } = yield* connect([FakeProvider.stream(pieces, { gapMs: 10 })])
+            const { done, error, texts } = yield* collect(model.streamText(question))
+            assert.isUndefined(error)
+            assert.deepStrictEqual(texts, ["all"])
+            assert.deepStrictEqual(done?.usage, { outputTokens: 3 })
+          }
+        }
+      }))
+
+    it.effect("reads whole JSON behind comments, and events behind them in an answer that was to be whole", () =>
+      Effect.gen(function*() {
+        const body = JSON.stringify({ content: [{ type: "text", text: "whole" }], stop_reason: "end_turn" })
+        const { model } = yield* connect([FakeProvider.stream([": wait {\n", "\n: wa", "it\n\n", body], { gapMs: 5 })])
+        assert.strictEqual((yield* collect(model.streamText(question))).done?.text, "whole")
+        for (const reply of [`: wait\n\n${body}`, `: wait\n\n${said("whole")}${ended}`]) {
+          const { model: other } = yield* connect([FakeProvider.status(200, reply)])
+          assert.strictEqual((yield* other.generateText(question)).text, "whole")
+        }
       }))
 
     it.effect("closes the connection when the reader has had enough", () =>

@@ -265,15 +265,21 @@ layer(environment, { excludeTestServices: true })("OpenAiCompatible", (it) => {
         assert.strictEqual(error.reason, "Malformed")
       }))
 
-    it.effect("fails as Degraded when an object was asked for and prose came", () =>
-      Effect.gen(function*() {
-        const { model } = yield* connect([FakeProvider.text("I am sorry, I cannot.")])
-        const error = yield* Effect.flip(model.generateObject({ ...question, schema: { type: "object" } }))
-        assert.strictEqual(error.reason, "Degraded")
-        assert.strictEqual(error.flaw, "invalidJson")
-        assert.strictEqual(partialOf(error), "I am sorry, I cannot.")
-        assert.strictEqual(error.usage?.inputTokens, 12)
-      }))
+    const withoutJson = [["refusal", "I am sorry, I cannot."], [
+      "invalidJson",
+      "Forty millimetres, on Friday."
+    ]] as const
+    for (const [flaw, text] of withoutJson) {
+      it.effect(`fails as Degraded, by ${flaw}, when an object was asked for and prose came`, () =>
+        Effect.gen(function*() {
+          const { model } = yield* connect([FakeProvider.text(text)])
+          const error = yield* Effect.flip(model.generateObject({ ...question, schema: { type: "object" } }))
+          assert.strictEqual(error.reason, "Degraded")
+          assert.strictEqual(error.flaw, flaw)
+          assert.strictEqual(partialOf(error), text)
+          assert.strictEqual(error.usage?.inputTokens, 12)
+        }))
+    }
 
     it.effect("closes the connection at once when it is interrupted", () =>
       Effect.gen(function*() {

@@ -141,6 +141,23 @@ layer(environment, { excludeTestServices: true })("OpenAiCompatible", (it) => {
         assert.strictEqual(ended.done?.text, "all")
       }))
 
+    it.effect("breaks nothing by junk and errors after the finish reason, and reads the usage behind them", () =>
+      Effect.gen(function*() {
+        const usage = event("", null, { choices: [], usage: { prompt_tokens: 3 } })
+        for (const junk of ["data: {\n\n", "data: 5\n\n", "data: {\"error\":{\"code\":502}}\n\n"]) {
+          for (
+            const pieces of [[event("all", "stop") + junk + usage + done], [event("all", "stop"), junk, usage, done]]
+          ) {
+            const result = yield* streamed(FakeProvider.stream(pieces, { gapMs: 10 }))
+            assert.isUndefined(result.error)
+            assert.deepStrictEqual(result.texts, ["all"])
+            assert.deepStrictEqual(result.done?.usage, { inputTokens: 3 })
+          }
+        }
+        const bytes = [event("all", "stop"), Uint8Array.of(0xff, 0x0a)]
+        assert.strictEqual((yield* streamed(FakeProvider.stream(bytes, { gapMs: 10 }))).done?.text, "all")
+      }))
+
     it.effect("tells the usage there was with what broke", () =>
       Effect.gen(function*() {
         const usage = { choices: [{ delta: { content: "half" } }], usage: { prompt_tokens: 3, completion_tokens: 1 } }
@@ -351,6 +368,19 @@ layer(environment, { excludeTestServices: true })("OpenAiCompatible", (it) => {
             FakeProvider.status(200, JSON.stringify(choice({ content: "whole" })), { "content-type": type })
           ], options)
           assert.strictEqual((yield* model.generateText(question)).text, "whole")
+        }
+      }))
+
+    it.effect("reads whole JSON behind comments, wherever the network cut them", () =>
+      Effect.gen(function*() {
+        const body = JSON.stringify(choice({ content: "whole: {}" }))
+        const cuts = [
+          [`\n: PROCESSING {\n\n${body}`],
+          [": PRO", "CESSING {\r\n", "\r\n: [", "]\n", `  ${body.slice(0, 9)}`, body.slice(9)]
+        ]
+        for (const pieces of cuts) {
+          const { model } = yield* connect([FakeProvider.stream(pieces, { gapMs: 5 })], options)
+          assert.strictEqual((yield* model.generateText(question)).text, "whole: {}")
         }
       }))
 

@@ -16,7 +16,7 @@ layer(Layer.merge(FakeProvider.layer, NodeHttpClient.layerUndici), { excludeTest
       Effect.gen(function*() {
         const server = yield* FakeProvider.FakeProvider
         yield* server.script("first", FakeProvider.hang())
-        yield* server.script("second", FakeProvider.status(503))
+        yield* server.script("second", FakeProvider.status(429))
         yield* server.script("third", FakeProvider.text("hello"))
         const settings = ConfigProvider.fromMap(
           new Map([
@@ -36,9 +36,30 @@ layer(Layer.merge(FakeProvider.layer, NodeHttpClient.layerUndici), { excludeTest
         assert.strictEqual(answer.text, "hello")
         assert.deepStrictEqual(
           answer.attempts.map((attempt) => [attempt.model, attempt.reason]),
-          [["first", "TimedOut"], ["second", "Transient"], ["third", undefined]]
+          [["first", "TimedOut"], ["second", "RateLimited"], ["third", undefined]]
         )
         assert.isTrue(description.startsWith("gateway/first, then gateway/second, then gateway/third at 127.0.0.1:"))
+      }))
+
+    it.effect("lets a deadline that is set stretch how long each model may be silent", () =>
+      Effect.gen(function*() {
+        const server = yield* FakeProvider.FakeProvider
+        yield* server.script("late", FakeProvider.text("late, but here", { delayMs: 1000 }))
+        const settings = ConfigProvider.fromMap(
+          new Map([
+            ["LLM_GATEWAY_URL", server.baseUrl],
+            ["LLM_GATEWAY_KEY", "sk-test"],
+            ["LLM_MODELS", "late,third"],
+            ["LLM_DEADLINE", "9 seconds"]
+          ])
+        )
+        const answer = yield* Effect.flatMap(Llm.Llm, (llm) => llm.generateText(question)).pipe(
+          Effect.provide(Layer.provide(ProviderChain.layerConfig, Layer.setConfigProvider(settings)))
+        )
+        assert.deepStrictEqual(
+          answer.attempts.map((attempt) => [attempt.model, attempt.outcome]),
+          [["late", "answered"]]
+        )
       }))
   }
 )

@@ -33,6 +33,19 @@ const millis = (timeouts: ChainPolicy.Timeouts) => ({
   answer: Duration.toMillis(timeouts.answer)
 })
 
+describe("ChainPolicy.stretch", () => {
+  it("lets phases grow and shrink with the deadline", () => {
+    const longer = ChainPolicy.stretch(ChainPolicy.interactive, "18 seconds")
+    assert.strictEqual(Duration.toMillis(longer.deadline ?? 0), 18_000)
+    assert.deepStrictEqual(
+      Object.entries(longer.timeouts ?? {}).map(([phase, duration]) => [phase, Duration.toMillis(duration)]),
+      [["queue", 50], ["headers", 7000], ["firstToken", 9000], ["idle", 4000], ["answer", 12_000]]
+    )
+    const shorter = ChainPolicy.stretch(ChainPolicy.deadline("10 seconds"), "1 second")
+    assert.strictEqual(Duration.toMillis(shorter.timeouts?.answer ?? 0), 2000)
+  })
+})
+
 describe("ChainPolicy.make", () => {
   it.effect("is the standard when nothing is said", () =>
     Effect.gen(function*() {

@@ -26,14 +26,18 @@ const day = {
 const encode = (
   request: Chat.Request | Llm.ObjectRequest,
   model: string,
-  options: { readonly extraBody?: { readonly [field: string]: unknown }; readonly json?: AnthropicModels.JsonMode } = {}
+  options: {
+    readonly extraBody?: { readonly [field: string]: unknown }
+    readonly json?: AnthropicModels.JsonMode
+    readonly maxTokens?: number
+  } = {}
 ): { readonly [field: string]: unknown } => {
   const contract = AnthropicModels.contractOf(model)
   return JSON.parse(
     AnthropicMessages.encode(request, {
       model,
       contract: { ...contract, json: options.json ?? contract.json },
-      maxTokens: 1024,
+      maxTokens: options.maxTokens,
       extraBody: options.extraBody ?? {},
       stream: false
     }).body
@@ -105,7 +109,7 @@ describe("a request", () => {
     )
     assert.deepStrictEqual(body, {
       model: "claude-haiku-4-5",
-      max_tokens: 1024,
+      max_tokens: 4096,
       system: "Be brief.\n\nIn English.",
       messages: [{ role: "user", content: "Hello." }]
     })
@@ -159,6 +163,38 @@ describe("a request", () => {
     assert.deepStrictEqual(sonnet("default"), { type: "disabled" })
     assert.isUndefined(sonnet("reasoning"))
     assert.deepStrictEqual(sonnet("default", { thinking: { type: "adaptive" } }), { type: "adaptive" })
+  })
+
+  it("asks a model that thinks for nothing that it refuses then: a temperature, a tool it has to call", () => {
+    const map = { type: "object", additionalProperties: { type: "number" } }
+    const request = { ...said(hello), schema: map, temperature: 0, topP: 0.5 }
+    const sent = (body: { readonly [field: string]: unknown }) => [
+      body.temperature,
+      body.top_p,
+      body.tool_choice === undefined ? "words" : "tool"
+    ]
+    const told = (thinking: object) => encode(request, "claude-haiku-4-5", { extraBody: { thinking } })
+    assert.deepStrictEqual(sent(told({ type: "enabled", budget_tokens: 2000 })), [undefined, undefined, "words"])
+    assert.deepStrictEqual(sent(told({ type: "disabled" })), [0, undefined, "tool"])
+    assert.deepStrictEqual(sent(encode({ ...request, task: "reasoning" }, "claude-sonnet-5")), [
+      undefined,
+      undefined,
+      "words"
+    ])
+    assert.deepStrictEqual(sent(encode(request, "claude-sonnet-5")), [undefined, undefined, "tool"])
+  })
+
+  it("leaves room to think beside the answer, and asks for no more than the model can write", () => {
+    const length = (request: object, model: string, options = {}) =>
+      encode({ ...said(hello), ...request }, model, options).max_tokens
+    assert.strictEqual(length({}, "claude-sonnet-5"), 4096)
+    assert.strictEqual(length({ task: "reasoning" }, "claude-sonnet-5"), 16_384)
+    assert.strictEqual(length({ task: "reasoning" }, "claude-sonnet-5", { maxTokens: 4000 }), 4000)
+    assert.strictEqual(length({}, "claude-opus-5-5"), 16_384)
+    const thinking = { type: "enabled", budget_tokens: 3000 }
+    assert.strictEqual(length({ maxTokens: 500 }, "claude-haiku-4-5", { extraBody: { thinking } }), 3500)
+    assert.strictEqual(length({ maxTokens: 100_000 }, "claude-3-haiku-20240307"), 4096)
+    assert.strictEqual(length({ maxTokens: 100_000 }, "MiniMax-M2"), 100_000)
   })
 
   it("asks for JSON by a schema that is enforced, beside the effort", () => {

@@ -148,6 +148,16 @@ describe("Capabilities.table", () => {
     assert.deepStrictEqual(Capabilities.forModel("openai", "gpt-4o"), Capabilities.table.openai)
   })
 
+  it("sends no temperature to a Claude that refuses one, also through a gateway", () => {
+    const dropped = (model: string) => Capabilities.forModel("openrouter", model).dropParams
+    for (const model of ["anthropic/claude-opus-4.7", "claude-sonnet-5", "claude-haiku-5-5", "claude-fable-5-1"]) {
+      assert.deepStrictEqual(dropped(model), ["temperature", "top_p"], model)
+    }
+    for (const model of ["claude-haiku-4-5", "anthropic/claude-sonnet-4.6", "claude-opus-4-5-20251101"]) {
+      assert.deepStrictEqual(dropped(model), [], model)
+    }
+  })
+
   it("carries Portkey's key in its own header", () => {
     assert.deepStrictEqual(Capabilities.table.portkey.auth, { header: "x-portkey-api-key" })
   })

@@ -142,6 +142,12 @@ describe("ProviderChain.make", () => {
     ],
     ["a negative rate", { ...gateway, LLM_GATEWAY_TOKENS_PER_MINUTE: "-5" }, "LLM_GATEWAY_TOKENS_PER_MINUTE"],
     ["half a call at once", { ...gateway, LLM_GATEWAY_CONCURRENCY: "0.5" }, "LLM_GATEWAY_CONCURRENCY"],
+    [
+      "less than one request a minute",
+      { ...gateway, LLM_GATEWAY_REQUESTS_PER_MINUTE: "0.5" },
+      "LLM_GATEWAY_REQUESTS_PER_MINUTE"
+    ],
+    ["more calls at once than can be counted", { QWEN_API_KEY: key, QWEN_CONCURRENCY: "1e300" }, "QWEN_CONCURRENCY"],
     ["a budget that is none", { ...gateway, LLM_BUDGET_USD: "NaN" }, "LLM_BUDGET_USD"],
     ["prices that are none", { ...gateway, LLM_PRICES: "[{}]" }, "LLM_PRICES"],
     ["a budget over models without a price", { ...gateway, LLM_MODELS: "m", LLM_BUDGET_USD: "5" }, "LLM_PRICES"],

@@ -12,7 +12,7 @@ import * as Chat from "../Chat.js"
 import type * as Decision from "../Decision.js"
 import type * as Llm from "../Llm.js"
 import * as LlmError from "../LlmError.js"
-import type * as Admission from "./Admission.js"
+import * as Admission from "./Admission.js"
 import * as Billing from "./Billing.js"
 import type * as Run from "./Run.js"
 
@@ -29,6 +29,8 @@ export class Attempt implements Llm.Observer {
   readonly run: Run.Run
   readonly asking: Admission.Asking
   readonly ticket: Admission.Ticket
+  /** Whether nobody else could be asked, so that waiting longer takes nobody's time. */
+  readonly isLast: boolean
   readonly startedAt: number
   private phase: Chat.Phase = "answer"
   private phaseEndsAt: number
@@ -36,6 +38,7 @@ export class Attempt implements Llm.Observer {
   private timer: Deadline.Timer | undefined
   private pausedAt: number | undefined
   private ended: Ended | undefined
+  private isNoted = false
   private isTimedOut = false
   private firstTextAt: number | undefined
   /** What a stream has brought so far. */
@@ -44,13 +47,14 @@ export class Attempt implements Llm.Observer {
   isShown = false
 
   /** `slice` is how long it may take in all, in milliseconds. */
-  constructor(run: Run.Run, asking: Admission.Asking, ticket: Admission.Ticket, slice: number) {
+  constructor(run: Run.Run, asking: Admission.Asking, ticket: Admission.Ticket, slice: number, isLast: boolean) {
+    this.isLast = isLast
     this.run = run
     this.asking = asking
     this.ticket = ticket
     this.startedAt = run.now()
     this.endsAt = this.startedAt + slice
-    this.phaseEndsAt = this.startedAt + run.engine.millis.answer
+    this.phaseEndsAt = this.startedAt + this.cap("answer")
   }
 
   /** Whether its account is closed. */
@@ -144,7 +148,7 @@ export class Attempt implements Llm.Observer {
     const now = run.now()
     const cost = answer.isCached === true
       ? Chat.noCost
-      : answer.cost ?? Billing.costOf(run, asking.target, answer.usage, answer)
+      : answer.cost ?? Billing.costOf(Admission.inputTokens(run, asking), asking.target, answer.usage, answer)
     if (answer.isCached === true) ticket.permit.refund(now)
     else ticket.permit.settle(Billing.tokensOf(answer.usage), now)
     return this.end(now, cost)
@@ -160,7 +164,7 @@ export class Attempt implements Llm.Observer {
     const partial = this.text === "" && error?.partial !== undefined ? Redacted.value(error.partial) : this.text
     const cost = error?.cost ??
       (isSent && Billing.isBilled(error)
-        ? Billing.costOf(run, asking.target, usage ?? {}, { text: partial })
+        ? Billing.costOf(Admission.inputTokens(run, asking), asking.target, usage ?? {}, { text: partial })
         : undefined)
     return this.end(now, cost)
   }
@@ -171,12 +175,20 @@ export class Attempt implements Llm.Observer {
    */
   readonly abandon = (reason: string): Effect.Effect<void> =>
     Effect.suspend(() => {
-      if (this.ended === undefined) {
-        this.run.note(this.asking.target, this.entry(this.failed(undefined), "failed", { reason }))
-      }
-      this.ticket.breaker.ignore(this.run.now())
-      return this.settled(this.ended?.cost)
+      const ended = this.ended ?? this.failed(undefined)
+      this.note(this.entry(ended, "failed", { reason }))
+      const now = this.run.now()
+      this.ticket.breaker.ignore(now)
+      this.run.engine.telemetry.levels(this.asking.target, now)
+      return this.settled(ended.cost)
     })
+
+  /** Puts its line into the trail; only the first counts. */
+  note(entry: Chat.Attempt, inner?: ReadonlyArray<Chat.Attempt>): void {
+    if (this.isNoted) return
+    this.isNoted = true
+    this.run.note(this.asking.target, entry, inner)
+  }
 
   /** What becomes of the money that was put aside. */
   settled(cost: Chat.Cost | undefined): Effect.Effect<void> {
@@ -196,7 +208,9 @@ export class Attempt implements Llm.Observer {
     if (decision.health === "success") this.ticket.breaker.succeed(now)
     else if (decision.health === "nothing") this.ticket.breaker.ignore(now)
     else this.ticket.breaker.fail(now, { isConnection: decision.health === "connection" })
-    if (decision.next === "yes") target.record.failed(now, ended.elapsedMs)
+    if (error.phase !== "queue" && (decision.next === "yes" || error.reason === "StreamBroken")) {
+      target.record.failed(now, ended.elapsedMs)
+    }
     const cooldown = decision.cooldown
     if (cooldown === undefined) return
     const cooling = cooldown.scope === "account" ? target.account.cooling : target.cooling
@@ -208,9 +222,10 @@ export class Attempt implements Llm.Observer {
     })
   }
 
-  /** What the breaker, the cooldowns and the record learn from a good answer. */
-  approve(ended: Ended): void {
+  /** What the breaker, the cooldowns and the record learn from a good answer; of one that was kept, nothing. */
+  approve(ended: Ended, isCached: boolean): void {
     const { target } = this.asking
+    if (isCached) return this.ticket.breaker.ignore(ended.now)
     this.ticket.breaker.succeed(ended.now)
     target.record.answered(ended.now, ended.elapsedMs, this.firstTextMs)
     target.cooling.reset()
@@ -263,6 +278,7 @@ export class Attempt implements Llm.Observer {
 
   private cap(phase: Chat.Phase): number {
     const { millis } = this.run.engine
+    if (this.isLast && phase !== "idle") return Number.POSITIVE_INFINITY
     if (phase === "firstToken") {
       const usual = this.asking.target.record.firstTokenP95()
       return usual === undefined

@@ -30,30 +30,33 @@ export class Candidates {
       const obstacle = this.obstacle(target, now)
       if (obstacle !== undefined) {
         this.run.skip(target, obstacle.reason, obstacle.retryAfterMs)
-      } else if (this.isTooSlow(target, now) && this.another(now) !== undefined) {
+      } else if (this.isTooSlow(target, now) && this.another(now, this.run.wire + 1) !== undefined) {
         this.run.skip(target, "tooSlow")
       } else return target
     }
   }
 
-  /** The next of another provider that can be asked and is wanted, which is taken out of its turn. */
+  /** The next of another account that can be asked and is wanted, which is taken out of its turn. */
   takeOther(
-    provider: string,
+    account: Target.Account,
     now: number,
     isWanted: (target: Target.Target) => boolean
   ): Target.Target | undefined {
     for (;;) {
       const at = this.queue.findIndex((target) =>
-        target.model.provider !== provider && this.isFree(target, now) && isWanted(target)
+        target.account !== account && this.isFree(target, now) && isWanted(target)
       )
       if (at !== -1) return this.queue.splice(at, 1)[0]
       if (!this.reachTier(now)) return undefined
     }
   }
 
-  /** One that could be asked after this; which one is only sure in its turn. */
-  another(now: number): Target.Target | undefined {
-    if (this.run.wire + 1 >= this.run.engine.policy.maxAttempts) return undefined
+  /**
+   * One that could be asked after this; which one is only sure in its turn.
+   * `tries` is how many there are on the wire with this one.
+   */
+  another(now: number, tries: number): Target.Target | undefined {
+    if (tries >= this.run.engine.policy.maxAttempts) return undefined
     for (const target of this.queue) if (this.isFree(target, now)) return target
     const { tiers } = this.run.engine
     for (let tier = this.tier; tier < tiers.length; tier++) {

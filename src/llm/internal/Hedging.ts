@@ -78,6 +78,7 @@ export const visit = <A>(
     yield* start(asking)
 
     const settle = Effect.gen(function*() {
+      let stopped: Found<A> | undefined
       for (;;) {
         const event = yield* run.restore(Queue.take(events))
         if (event._tag === "Late") {
@@ -89,12 +90,15 @@ export const visit = <A>(
         racing.delete(event.target)
         const { exit } = event
         const isBackup = event.target !== asking.target
-        if (Exit.isSuccess(exit) && exit.value._tag === "Next") {
-          if (isBackup) run.engine.telemetry.hedged("lost")
-          if (racing.size === 0) return exit.value
+        const found = Exit.isSuccess(exit) ? exit.value : undefined
+        if (isBackup) run.engine.telemetry.hedged(found?._tag === "Answer" ? "won" : "lost")
+        // What the second says ends the call only when the first has no answer either.
+        if (found !== undefined && (found._tag === "Next" || (found._tag === "Stop" && isBackup))) {
+          if (found._tag === "Stop") stopped = found
+          if (racing.size === 0) return stopped ?? found
           continue
         }
-        if (racing.size > 0) run.engine.telemetry.hedged(isBackup ? "won" : "lost")
+        if (!isBackup && racing.size > 0) run.engine.telemetry.hedged("lost")
         return yield* exit
       }
     })
@@ -117,7 +121,7 @@ const choose = (
     budget.balance(now) < 1
   ) return undefined
   const target = candidates.takeOther(
-    asking.target.model.provider,
+    asking.target.account,
     now,
     (target) => !isLoaded(target, hedge.maxLoad) && !isTooDear(run, target, asking.target, hedge.maxCostRatio)
   )

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
@@ -13,6 +14,7 @@ import type * as Chat from "../Chat.js"
 import type * as Check from "../Check.js"
 import type * as Decision from "../Decision.js"
 import * as LlmError from "../LlmError.js"
+import type * as Target from "../Target.js"
 import * as Admission from "./Admission.js"
 import * as Attempt from "./Attempt.js"
 import * as Candidates from "./Candidates.js"
@@ -85,13 +87,15 @@ export const once = <A extends Answer>(
   Effect.flatMap(Admission.admit(run, candidates, asking), (ticket) => {
     if (ticket === undefined) return refused
     const now = run.now()
-    const slice = Candidates.slice(run, candidates.another(now), now)
+    const another = candidates.another(now, run.wire)
+    const slice = Candidates.slice(run, another, now)
     if (slice <= 0) return Effect.zipRight(Admission.cancel(run, ticket), Effect.suspend(() => tooLate(run, asking)))
     const attempt = new Attempt.Attempt(
       run,
       asking,
       ticket,
-      asking.share === undefined ? slice : Math.min(slice, asking.share * run.remaining(now))
+      asking.share === undefined ? slice : Math.min(slice, asking.share * run.remaining(now)),
+      another === undefined
     )
     return onWire(run, question, attempt)
   })
@@ -187,16 +191,29 @@ const concluded = (
 ): Failed => {
   const { target } = attempt.asking
   const { reason, retryAfterMs } = error
-  run.note(
-    target,
+  attempt.note(
     attempt.entry(ended, "failed", { reason, phase: error.phase, flaw: error.flaw, retryAfterMs }),
     error.attempts
   )
   run.engine.telemetry.levels(target, ended.now)
   run.lastFailed = { target, error }
-  if (reason === "RateLimited" && retryAfterMs !== undefined) run.limited.set(target, ended.now + retryAfterMs)
+  if (reason === "RateLimited" && retryAfterMs !== undefined) {
+    run.limited.set(target, backAt(target, ended.now, retryAfterMs, decision))
+  }
   run.seen.set(target, retryAfterMs === undefined ? Number.NEGATIVE_INFINITY : ended.now + retryAfterMs)
   return { _tag: "Failed", error, elapsedMs: ended.elapsedMs, decision, mendable }
+}
+
+/** When a target that wants to be left alone may be asked: when it says, or later where it told another call so. */
+const backAt = (
+  target: Target.Target,
+  now: number,
+  retryAfterMs: number,
+  { cooldown }: Decision.Decision
+): number => {
+  const mine = now + Math.max(retryAfterMs, cooldown === undefined ? 0 : Duration.toMillis(cooldown.atLeast))
+  const all = Math.max(target.cooling.until, target.account.cooling.until)
+  return all > mine ? all : now + retryAfterMs
 }
 
 /** After its first text a stream cannot be made good by another. */
@@ -231,7 +248,7 @@ const judged = <A extends Answer>(
       onFailure: (cause) => {
         run.underWay.delete(attempt)
         attempt.ticket.breaker.ignore(ended.now)
-        run.note(attempt.asking.target, attempt.entry(ended, "failed", { reason: reasonOf(cause) }))
+        attempt.note(attempt.entry(ended, "failed", { reason: reasonOf(cause) }))
         return Effect.failCause(cause)
       }
     })
@@ -264,8 +281,8 @@ const closed = <A extends Answer>(
     const mendable = problems !== undefined && text !== undefined ? { text, problems } : undefined
     return concluded(run, attempt, ended, error, decided(run, attempt, ended, error), mendable)
   }
-  attempt.approve(ended)
-  run.note(target, attempt.entry(ended, "answered", { model: answer.model, flaw: verdict?.flaw }), answer.attempts)
+  attempt.approve(ended, answer.isCached === true)
+  attempt.note(attempt.entry(ended, "answered", { model: answer.model, flaw: verdict?.flaw }), answer.attempts)
   run.engine.telemetry.levels(target, ended.now)
   return { _tag: "Answered", answer }
 }

@@ -7,13 +7,10 @@
 import * as Either from "effect/Either"
 import type * as Chat from "../../llm/Chat.js"
 import type { ObjectRequest } from "../../llm/Llm.js"
-import type * as LlmError from "../../llm/LlmError.js"
 import * as Prompt from "../../llm/Prompt.js"
 import type { Contract } from "./AnthropicModels.js"
 import * as AnthropicSchema from "./AnthropicSchema.js"
 import * as ChatCompletions from "./ChatCompletions.js"
-import type { Reply } from "./HttpCall.js"
-import * as Replies from "./Replies.js"
 import * as VendorError from "./VendorError.js"
 
 const { isFields } = ChatCompletions
@@ -32,7 +29,7 @@ export interface Encoded {
 /**
  * The body of a request. System messages are hoisted, wherever they stand;
  * neighbours of one role are joined, and the user has the first word and the
- * last. What the model does not take is left out.
+ * last. What the model does not take, or not while it thinks, is left out.
  *
  * @since 0.1.0
  * @category constructors
@@ -42,12 +39,19 @@ export const encode = (
   options: {
     readonly model: string
     readonly contract: Contract
-    readonly maxTokens: number
+    /** For a request that does not say; 4,096 unless given, and 16,384 where thinking is counted in. */
+    readonly maxTokens: number | undefined
     readonly extraBody: { readonly [field: string]: unknown }
     readonly stream: boolean
   }
 ): Encoded => {
-  const { contract, extraBody, model } = options
+  const { extraBody, model } = options
+  const thinking = thinkingOf(request, options)
+  // While it thinks, a model refuses to be made to call a tool, and anything but its own temperature.
+  const contract: Contract = thinking.isOn
+    ? { ...options.contract, sampling: "none", takesForcedTool: false }
+    : options.contract
+  const maxTokens = request.maxTokens ?? options.maxTokens ?? (thinking.isOn ? thinkingLength : length)
   const format = "schema" in request ? formatOf(request, contract) : undefined
   const messages = Prompt.render(request)
   const system = [
@@ -58,7 +62,7 @@ export const encode = (
   const body = merged(
     {
       model,
-      max_tokens: request.maxTokens ?? options.maxTokens,
+      max_tokens: Math.min(maxTokens + thinking.budget, contract.maxOutputTokens ?? Infinity),
       ...(system === "" ? {} : { system }),
       messages: turns(messages),
       ...sampling(request, contract),
@@ -71,6 +75,24 @@ export const encode = (
     extraBody
   )
   return { body: JSON.stringify(body), tool: format?.tool }
+}
+
+/** In tokens; the length of an answer is counted together with the thinking before it. */
+const length = 4096
+const thinkingLength = 16_384
+
+/** Whether the model thinks before this answer, and how many tokens it is told to think at most. */
+const thinkingOf = (
+  request: Chat.Request,
+  { contract, extraBody }: { readonly contract: Contract; readonly extraBody: { readonly [field: string]: unknown } }
+): { readonly isOn: boolean; readonly budget: number } => {
+  const { thinking: told } = extraBody
+  if (isFields(told)) {
+    const isOn = told.type === "enabled" || told.type === "adaptive"
+    return { isOn, budget: isOn && typeof told.budget_tokens === "number" ? told.budget_tokens : 0 }
+  }
+  const { output_config: always, thinking: unlessTold } = contract.withoutThinking
+  return { isOn: always !== undefined || (unlessTold !== undefined && request.task === "reasoning"), budget: 0 }
 }
 
 /** Later fields replace earlier ones, but `output_config` holds what all of them say. */
@@ -273,21 +295,4 @@ export const errorOf = (body: unknown, isFailure: boolean): VendorError.VendorEr
   ]
   const status = error.status ?? error.codes.map((code) => statuses.get(code)).find((status) => status !== undefined)
   return { ...error, codes: [...error.codes, ...told], status }
-}
-
-/**
- * The error of a reply whose status is none of success.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const failure = (provider: string, reply: Reply, now: number): LlmError.LlmError => {
-  const body = Replies.parse(reply.text)
-  return Replies.refusal(provider, reply.status) ?? Replies.failed(
-    provider,
-    reply.status,
-    errorOf(Either.isRight(body) ? body.right : reply.text, true),
-    reply.headers,
-    now
-  )
 }

@@ -139,6 +139,12 @@ const revealed = (value: string | Redacted.Redacted): string =>
 /** Redacted wherever a request is shown, without our doing. */
 const hiddenAnyway: ReadonlySet<string> = new Set(["authorization", "cookie", "set-cookie", "x-api-key"])
 
+/** Half a character as JSON writes it, behind no backslash that escapes it. */
+const half = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/gu
+
+/** A text of the user's may hold half a character, and a provider refuses the JSON that does. */
+const wellFormed = (json: string): string => json.includes("\\ud") ? json.replace(half, "$1\ufffd") : json
+
 const traceId = /^[0-9a-f]{32}$/u
 
 /** The header that continues the caller's trace, when there is one and the client is not told to leave it out. */
@@ -192,7 +198,7 @@ export const make = (endpoint: Endpoint): Effect.Effect<HttpCall, never, HttpCli
         HttpClientRequest.make(method)(`${endpoint.baseUrl}${path}`),
         trace === undefined ? headers : { ...headers, traceparent: trace }
       )
-      return body === undefined ? bare : HttpClientRequest.bodyText(bare, body, "application/json")
+      return body === undefined ? bare : HttpClientRequest.bodyText(bare, wellFormed(body), "application/json")
     }
 
     const send = <R>(

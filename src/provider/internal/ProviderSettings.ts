@@ -28,6 +28,8 @@ export interface Endpoint {
   readonly urlSetting: string
   readonly keySetting: string
   readonly provider: string
+  /** Whether it passes requests on to others, each with a key of its own. */
+  readonly isGateway: boolean
   /** `anthropic` speaks a wire of its own. */
   readonly vendor: Capabilities.Vendor | "anthropic"
   readonly baseUrl: string | undefined
@@ -135,12 +137,18 @@ const duration = (name: string, description: string) =>
       () => "Expected a duration above zero, for example 20 seconds."
     ))
 
-const amount = (name: string, description: string, isWhole: boolean) =>
+const amount = (name: string, description: string) =>
   parsed(name, description, (text) => {
     const value = Number(text)
-    return value > 0 && value < Infinity && (!isWhole || Number.isInteger(value))
+    return value > 0 && value < Infinity ? Either.right(value) : Either.left("Expected a number above zero.")
+  })
+
+const limit = (name: string, description: string, isWhole: boolean) =>
+  parsed(name, description, (text) => {
+    const value = Number(text)
+    return value >= 1 && (isWhole ? Number.isSafeInteger(value) : value < Infinity)
       ? Either.right(value)
-      : Either.left(`Expected a ${isWhole ? "whole " : ""}number above zero.`)
+      : Either.left(`Expected a ${isWhole ? "whole " : ""}number of at least 1.`)
   })
 
 const oneOf = <const T extends string>(name: string, description: string, values: ReadonlyArray<T>) =>
@@ -152,9 +160,9 @@ const oneOf = <const T extends string>(name: string, description: string, values
 
 const limits = (prefix: string): Config.Config<Limits.Options> =>
   Config.all({
-    requestsPerMinute: amount(`${prefix}_REQUESTS_PER_MINUTE`, "Requests in any minute", false),
-    tokensPerMinute: amount(`${prefix}_TOKENS_PER_MINUTE`, "Tokens sent and answered in any minute", false),
-    concurrency: amount(`${prefix}_CONCURRENCY`, "Calls at once", true)
+    requestsPerMinute: limit(`${prefix}_REQUESTS_PER_MINUTE`, "Requests in any minute", false),
+    tokensPerMinute: limit(`${prefix}_TOKENS_PER_MINUTE`, "Tokens sent and answered in any minute", false),
+    concurrency: limit(`${prefix}_CONCURRENCY`, "Calls at once", true)
   })
 
 const gateway: Config.Config<Option.Option<Endpoint>> = Config.all({
@@ -181,6 +189,7 @@ const gateway: Config.Config<Option.Option<Endpoint>> = Config.all({
     urlSetting: "LLM_GATEWAY_URL",
     keySetting: "LLM_GATEWAY_KEY",
     provider: vendor === "generic" ? "gateway" : vendor,
+    isGateway: true,
     vendor,
     baseUrl: url.value,
     apiKey: key.value,
@@ -226,6 +235,7 @@ const directEndpoint = (vendor: Direct): Config.Config<Option.Option<Endpoint>> 
         urlSetting: `${prefix}_BASE_URL`,
         keySetting: `${prefix}_API_KEY`,
         provider: vendor,
+        isGateway: false,
         vendor,
         baseUrl: Option.getOrElse(url, () => row?.baseUrl),
         apiKey,
@@ -272,11 +282,14 @@ export const config: Config.Config<Settings> = Config.all({
       duration(`LLM_DEADLINE${suffixes[name]}`, `The longest a whole call of the class ${name} may take`)
     )
   ),
-  attemptTimeout: duration("LLM_ATTEMPT_TIMEOUT", "The longest one model may take for an answer that does not stream"),
+  attemptTimeout: duration(
+    "LLM_ATTEMPT_TIMEOUT",
+    "How long a model may be silent before the next is asked: until its first text, or for a whole answer"
+  ),
   wire: oneOf("LLM_WIRE", "How answers are fetched: stream, or whole", ["stream", "whole"]),
   hedgeAfter: duration("LLM_HEDGE_AFTER", "Asks a second provider when the first is silent for this long"),
-  total: amount("LLM_BUDGET_USD", "The most that may be spent in a period", false),
-  perTenant: amount("LLM_BUDGET_USD_PER_TENANT", "The most each tenant may spend in a period", false),
+  total: amount("LLM_BUDGET_USD", "The most that may be spent in a period"),
+  perTenant: amount("LLM_BUDGET_USD_PER_TENANT", "The most each tenant may spend in a period"),
   period: duration("LLM_BUDGET_PERIOD", "How long a period of the budget is; a day unless given"),
   unpriced: oneOf("LLM_UNPRICED", "What is done with models without a price when there is a budget", [
     "refuse",

@@ -1,6 +1,5 @@
 /**
- * What a whole reply of a Chat Completions endpoint comes to: an answer, or the
- * error that says what to do next.
+ * What a whole reply comes to: an answer, or the error that says what to do next.
  *
  * @since 0.1.0
  */
@@ -11,6 +10,7 @@ import type * as Chat from "../../llm/Chat.js"
 import * as LlmError from "../../llm/LlmError.js"
 import * as JsonBounds from "../../protocol/JsonBounds.js"
 import * as ChatCompletions from "./ChatCompletions.js"
+import type { Dialect } from "./Dialect.js"
 import type { Reply } from "./HttpCall.js"
 import * as HttpCall from "./HttpCall.js"
 import * as HttpFailure from "./HttpFailure.js"
@@ -37,6 +37,9 @@ export const parse = (text: string): Either.Either<unknown, "no JSON" | "JSON th
   }
 }
 
+const bodyOf = (reply: Reply): ReturnType<typeof parse> =>
+  parse(leadingComments.test(reply.text) ? reply.text.replace(leadingComments, "") : reply.text)
+
 /**
  * The answer in a reply that is JSON, or its error. An error in the body counts
  * at any status, and is looked for before the answer.
@@ -45,23 +48,17 @@ export const parse = (text: string): Either.Either<unknown, "no JSON" | "JSON th
  * @category combinators
  */
 export const completion = (
+  dialect: Dialect,
   provider: string,
   reply: Reply,
   now: number
 ): Either.Either<ChatCompletions.Completion, LlmError.LlmError> => {
-  if (reply.status >= 300 && reply.status < 400) return Either.left(redirected(provider, reply.status))
-  const body = parse(leadingComments.test(reply.text) ? reply.text.replace(leadingComments, "") : reply.text)
-  const isFailure = reply.status >= 400
-  const error = Either.isRight(body)
-    ? VendorError.fromBody(body.right, isFailure)
-    : isFailure
-    ? VendorError.fromBody(reply.text, true)
-    : undefined
-  if (isFailure || error !== undefined) {
-    return Either.left(failed(provider, reply.status, error, reply.headers, now))
-  }
+  if (reply.status >= 300) return Either.left(failure(dialect, provider, reply, now))
+  const body = bodyOf(reply)
+  const error = Either.isRight(body) ? dialect.errorOf(body.right, false) : undefined
+  if (error !== undefined) return Either.left(failed(provider, reply.status, error, reply.headers, now))
   if (reply.status === guardrail) {
-    return Either.left(guarded(provider, Either.isRight(body) ? ChatCompletions.decode(body.right) : undefined))
+    return Either.left(guarded(provider, Either.isRight(body) ? dialect.decode(body.right) : undefined))
   }
   if (Either.isLeft(body)) {
     return Either.left(
@@ -71,10 +68,24 @@ export const completion = (
       )
     )
   }
-  return Either.mapBoth(ChatCompletions.decode(body.right), {
+  return Either.mapBoth(dialect.decode(body.right), {
     onLeft: (fault) => faulty(provider, fault),
     onRight: (answer) => ({ ...answer, usage: priced(answer.usage, reply.headers) })
   })
+}
+
+/**
+ * The error of a reply whose status is none of success.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const failure = (dialect: Dialect, provider: string, reply: Reply, now: number): LlmError.LlmError => {
+  const early = refusal(provider, reply.status)
+  if (early !== undefined) return early
+  const body = bodyOf(reply)
+  const error = dialect.errorOf(Either.isRight(body) ? body.right : reply.text, true)
+  return failed(provider, reply.status, error, reply.headers, now)
 }
 
 /** LiteLLM tells the cost of a whole answer in a header. */

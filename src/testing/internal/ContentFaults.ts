@@ -21,8 +21,8 @@ const givesJson = (content: string, about: string, flaw?: Fault["flaw"]): Fault 
   asks: "object"
 })
 
-const noJson = (content: string, about: string): Fault => ({
-  ...givesJson(content, about, "invalidJson"),
+const noJson = (content: string, about: string, flaw: Fault["flaw"] = "invalidJson"): Fault => ({
+  ...givesJson(content, about, flaw),
   expect: "Degraded"
 })
 
@@ -77,7 +77,7 @@ const lastMessage = (messages: unknown): string => {
 const good = "{\"day\":\"Friday\",\"mm\":40}"
 
 const objects: Faults = {
-  "json-refusal": noJson("I'm sorry, but I cannot produce that.", "declines when it is asked for JSON"),
+  "json-refusal": noJson("I'm sorry, but I cannot produce that.", "declines when it is asked for JSON", "refusal"),
   "json-prose": noJson("On Friday, forty millimetres.", "answers in prose when it is asked for JSON"),
   "json-cut": noJson("{\"day\":\"Friday\",\"mm\":", "gives JSON that has no end"),
   "json-fenced": givesJson(`\`\`\`json\n${good}\n\`\`\``, "puts its JSON in a code fence"),

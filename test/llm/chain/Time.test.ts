@@ -80,8 +80,22 @@ describe("the time of a chain's call", () => {
       assert.deepStrictEqual(trail(error.attempts), ["a failed TimedOut 940 answer"])
       assert.strictEqual(a.target.breaker.state(1000), "closed")
       isIdle(a.target)
-      yield* during(Effect.flip(chain.generateText(request)), 20_000)
-      assert.strictEqual(a.target.breaker.state(21_000), "open")
+      yield* during(Effect.flip(chain.generateText(request)), 30_000)
+      assert.strictEqual(a.target.breaker.state(31_000), "open")
+    }))
+
+  it.scoped("lets the last that can be asked be as slow as the deadline allows", () =>
+    Effect.gen(function*() {
+      const a = yield* script("a", TestLlm.hang)
+      const b = yield* script(
+        "b",
+        TestLlm.text("late", { phases: [{ phase: "headers" }, { phase: "firstToken", after: 1000 }], delay: 500 })
+      )
+      const chain = yield* LlmChain.make([a, b], {
+        policy: ChainPolicy.all(ChainPolicy.deadline("3 seconds"), ChainPolicy.timeouts({ headers: 10, answer: 1000 }))
+      })
+      const answer = yield* during(chain.generateText(request), 1000, 1000, 500)
+      assert.deepStrictEqual(trail(answer.attempts), ["a failed TimedOut 1000 answer", "b answered 1500 failover"])
     }))
 
   for (const limit of [0, -5, 60]) {

@@ -16,7 +16,8 @@ import type * as Chat from "../../llm/Chat.js"
 import type { Observer } from "../../llm/Llm.js"
 import * as LlmError from "../../llm/LlmError.js"
 import * as Prompt from "../../llm/Prompt.js"
-import * as ChatReader from "./ChatReader.js"
+import * as AnswerReader from "./AnswerReader.js"
+import type { Encoded } from "./Dialect.js"
 import * as HttpCall from "./HttpCall.js"
 import * as HttpFailure from "./HttpFailure.js"
 import * as RateHeaders from "./RateHeaders.js"
@@ -45,21 +46,19 @@ export interface Options {
   /** The model's name when the provider does not say who answered. */
   readonly model: string
   readonly call: HttpCall.HttpCall
-  readonly body: string
+  readonly request: Encoded
   /** The ids an answer may cite. */
   readonly ids: ReadonlyArray<string>
-  /** Whether `[DONE]` is an end also where no finish reason came before. */
-  readonly endsWithDone: boolean
   /** Who keeps the time of the phases; the model's own limits do when there is none. */
   readonly observer: Observer | undefined
   readonly limits: Limits
 }
 
-/** How long the usage may take to follow the finish reason, when we keep the time and when others do. */
+/** How long usage may take to follow the answer's end, when we keep the time and when others do. */
 const usageWaitMs = 2000
 const shortUsageWaitMs = 250
 
-/** How long the end of the body may take to follow `[DONE]`; a connection read to its end is used again. */
+/** How long the end of the body may take to follow the last event; a connection read to its end is used again. */
 const endWaitMs = 50
 
 /** What one stream has shown so far; only the fiber that pulls it writes. */
@@ -67,7 +66,7 @@ interface Session {
   readonly options: Options
   readonly clock: Clock.Clock
   readonly startedAt: number
-  readonly reader: ChatReader.ChatReader
+  readonly reader: AnswerReader.AnswerReader
   readonly pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<LlmError.LlmError>>
   firstTextAt: number | undefined
   isOver: boolean
@@ -75,61 +74,18 @@ interface Session {
 
 const monotonic = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
 
-/** Adds where the try stood, when a failure of the way does not say so itself. */
-const at = (phase: Chat.Phase) => (error: LlmError.LlmError): LlmError.LlmError =>
-  error.phase === undefined && error.status === undefined && error.reason === "Transient"
-    ? LlmError.withFields(error, { phase })
-    : error
-
-const open = (options: Options): Effect.Effect<Session, LlmError.LlmError, Scope.Scope> =>
-  Effect.clockWith((clock) =>
-    Effect.suspend(() => {
-      const { call, observer, provider } = options
-      const startedAt = monotonic(clock)
-      observer?.enter("headers")
-      const opened = Effect.mapError(call.open("/chat/completions", options.body), at("headers"))
-      const limited = observer === undefined
-        ? timed(opened, options.limits.firstText, provider, "headers")
-        : opened
-      return Effect.flatMap(limited, (response) => {
-        const { headers, status } = response
-        if (observer !== undefined) {
-          const left = RateHeaders.find(headers)
-          if (left !== undefined) observer.remaining(left)
-          observer.enter("firstToken")
-        }
-        const early = Replies.refusal(provider, status)
-        if (early !== undefined) return Effect.fail(early)
-        const announced = status < 300 ? HttpCall.tooLarge(provider, headers) : undefined
-        if (announced !== undefined) return Effect.fail(announced)
-        if (status >= 300) {
-          const reply = Effect.flatMap(call.read(response), (reply) =>
-            Effect.flatMap(
-              Replies.completion(provider, reply, clock.unsafeCurrentTimeMillis()),
-              // No such status is an answer, so this is never reached.
-              () => Effect.fail(HttpFailure.malformed(provider, "the answer has a status that is none"))
-            ))
-          return observer === undefined ? timed(reply, options.limits.firstText, provider, "firstToken") : reply
-        }
-        return Effect.map(Stream.toPull(Stream.mapError(response.stream, call.broken)), (pull): Session => ({
-          options,
-          clock,
-          startedAt,
-          reader: ChatReader.make({ provider, status, headers, endsWithDone: options.endsWithDone }),
-          pull,
-          firstTextAt: undefined,
-          isOver: false
-        }))
-      })
-    })
-  )
-
 const sentences = {
   headers: "no answer came within the time given",
   firstToken: "no text came within the time given",
   idle: "the stream fell silent before its end",
   total: "the stream was not at its end within the time given"
 } as const
+
+/** Adds where the try stood, when a failure of the way does not say so itself. */
+const at = (phase: Chat.Phase) => (error: LlmError.LlmError): LlmError.LlmError =>
+  error.phase === undefined && error.status === undefined && error.reason === "Transient"
+    ? LlmError.withFields(error, { phase })
+    : error
 
 /** What is opened in a scope stays open in it: the effect itself runs in the caller's scope, also in another fiber. */
 const timed = <A, R>(
@@ -146,73 +102,111 @@ const timed = <A, R>(
     )
   )
 
+const open = (options: Options): Effect.Effect<Session, LlmError.LlmError, Scope.Scope> =>
+  Effect.clockWith((clock) =>
+    Effect.suspend(() => {
+      const { call, limits, observer, provider, request: { body, dialect } } = options
+      const startedAt = monotonic(clock)
+      const bounded = <A, R>(self: Effect.Effect<A, LlmError.LlmError, R>, phase: "headers" | "firstToken") =>
+        observer === undefined ? timed(self, limits.firstText, provider, phase) : self
+      observer?.enter("headers")
+      const opened = Effect.mapError(call.open(dialect.path, body), at("headers"))
+      return Effect.flatMap(bounded(opened, "headers"), (response) => {
+        const { headers, status } = response
+        if (observer !== undefined) {
+          const left = RateHeaders.find(headers)
+          if (left !== undefined) observer.remaining(left)
+          observer.enter("firstToken")
+        }
+        const early = Replies.refusal(provider, status) ??
+          (status < 300 ? HttpCall.tooLarge(provider, headers) : undefined)
+        if (early !== undefined) return Effect.fail(early)
+        if (status >= 300) {
+          const failure = Effect.flatMap(
+            call.read(response),
+            (reply) => Effect.fail(Replies.failure(dialect, provider, reply, clock.unsafeCurrentTimeMillis()))
+          )
+          return bounded(failure, "firstToken")
+        }
+        return Effect.map(Stream.toPull(Stream.mapError(response.stream, call.broken)), (pull): Session => ({
+          options,
+          clock,
+          startedAt,
+          reader: AnswerReader.make({ provider, dialect, status, headers }),
+          pull,
+          firstTextAt: undefined,
+          isOver: false
+        }))
+      })
+    })
+  )
+
 const over = Effect.succeed<string | undefined>(undefined)
 
 /** The next text, or `undefined` at the end. */
 const next = (session: Session): Effect.Effect<string | undefined, LlmError.LlmError> =>
   Effect.suspend(() => {
     if (session.isOver) return over
-    const { observer, provider } = session.options
+    const { limits, observer, provider } = session.options
     if (observer !== undefined) return untilText(session)
-    const { firstText, idle, total } = session.options.limits
     const elapsed = monotonic(session.clock) - session.startedAt
     const phase = session.firstTextAt === undefined ? "firstToken" : "idle"
-    const limit = phase === "firstToken" ? firstText - elapsed : idle
+    const limit = phase === "firstToken" ? limits.firstText - elapsed : limits.idle
+    const left = limits.total - elapsed
     return Effect.catchAll(
-      total - elapsed < limit
-        ? timed(untilText(session), total - elapsed, provider, "total")
-        : timed(untilText(session), limit, provider, phase),
-      (error) => failed(session, error)
+      timed(untilText(session), Math.min(left, limit), provider, left < limit ? "total" : phase),
+      (error) => failed(session, error, "")
     )
   })
 
-const failed = (session: Session, error: LlmError.LlmError): Effect.Effect<string | undefined, LlmError.LlmError> => {
-  // After a finish reason only usage is still to come: what breaks then, breaks nothing.
-  if (!session.reader.isFinished()) {
-    return Effect.fail(session.reader.cut(at(session.firstTextAt === undefined ? "firstToken" : "idle")(error)))
-  }
+/** Ends with an error, or with the last `text` when the answer was at its end: what breaks then, breaks nothing. */
+const failed = (
+  session: Session,
+  error: LlmError.LlmError,
+  text: string
+): Effect.Effect<string | undefined, LlmError.LlmError> => {
+  const { firstTextAt, reader } = session
+  if (!reader.isFinished()) return Effect.fail(reader.cut(at(firstTextAt === undefined ? "firstToken" : "idle")(error)))
   session.isOver = true
-  return over
+  return given(session, text) ?? over
+}
+
+const given = (session: Session, text: string): Effect.Effect<string | undefined> | undefined => {
+  if (text === "") return undefined
+  session.firstTextAt ??= monotonic(session.clock)
+  session.options.observer?.enter("idle")
+  return Effect.succeed(text)
 }
 
 const untilText = (session: Session): Effect.Effect<string | undefined, LlmError.LlmError> => {
   const { options: { observer, provider }, reader } = session
-  const isFinished = reader.isFinished()
-  const fail = (error: LlmError.LlmError) => failed(session, error)
-  const give = (text: string): Effect.Effect<string | undefined> | undefined => {
-    if (text === "") return undefined
-    session.firstTextAt ??= monotonic(session.clock)
-    observer?.enter("idle")
-    return Effect.succeed(text)
-  }
   if (reader.isClosed()) {
     session.isOver = true
     return Effect.zipRight(Effect.ignore(TimeBound.within(session.pull, endWaitMs, () => Option.none())), over)
   }
-  const wait = observer === undefined ? usageWaitMs : shortUsageWaitMs
-  const pull = isFinished
+  const pull = reader.isFinished()
     ? TimeBound.within(
       session.pull,
-      wait,
+      observer === undefined ? usageWaitMs : shortUsageWaitMs,
       () => Option.some(HttpFailure.timedOut(provider, sentences.idle, "idle"))
     )
     : session.pull
   return Effect.matchEffect(pull, {
     onFailure: (end) => {
-      if (Option.isSome(end)) return fail(end.value)
+      if (Option.isSome(end)) return failed(session, end.value, "")
       session.isOver = true
       const rest = reader.end(session.clock.unsafeCurrentTimeMillis())
-      return Either.isLeft(rest) ? fail(rest.left) : give(rest.right) ?? over
+      return Either.isLeft(rest) ? failed(session, rest.left, "") : given(session, rest.right) ?? over
     },
     onSuccess: (parts) => {
       const now = session.clock.unsafeCurrentTimeMillis()
       let text = ""
       for (const part of parts) {
         const read = reader.push(part, now)
-        if (Either.isLeft(read)) return fail(read.left)
+        if (Either.isLeft(read)) return failed(session, read.left, text)
         text += read.right
       }
-      return give(text) ?? untilText(session)
+      return given(session, text) ?? untilText(session)
     }
   })
 }
@@ -259,7 +253,7 @@ export const gather = (options: Options): Effect.Effect<Answer, LlmError.LlmErro
  * Opens the stream. With an observer it tells the phases and keeps no time of
  * its own, save for what may follow the answer's end; without one the first text
  * and each next one has its own limit, which comments, role chunks and usage do
- * not prolong. The end needs a finish reason, or `[DONE]` where that is enough;
+ * not prolong. The end needs its reason, or `[DONE]` where that is enough;
  * a connection that closes without fails as `Transient`, with the text there was
  * as `partial`. A provider that answers with whole JSON is read as that. Closing
  * the stream closes the connection.

@@ -6,14 +6,13 @@
  */
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import type * as Chat from "../../llm/Chat.js"
 import * as LlmError from "../../llm/LlmError.js"
-import * as ChatCompletions from "./ChatCompletions.js"
+import type { Completion } from "./ChatCompletions.js"
+import type { Dialect } from "./Dialect.js"
 import * as HttpCall from "./HttpCall.js"
 import * as HttpFailure from "./HttpFailure.js"
 import * as Replies from "./Replies.js"
 import * as Sse from "./Sse.js"
-import * as VendorError from "./VendorError.js"
 
 /**
  * @since 0.1.0
@@ -21,10 +20,9 @@ import * as VendorError from "./VendorError.js"
  */
 export interface Options {
   readonly provider: string
+  readonly dialect: Dialect
   readonly status: number
   readonly headers: HttpCall.Reply["headers"]
-  /** Whether `[DONE]` is an end also where no finish reason came before. */
-  readonly endsWithDone: boolean
 }
 
 /**
@@ -34,16 +32,16 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
-export interface ChatReader {
+export interface AnswerReader {
   /** Takes bytes and gives the text they add, which may be none. */
   readonly push: (bytes: Uint8Array, now: number) => Either.Either<string, LlmError.LlmError>
   /** Takes the end of the bytes and gives the text that was still to come. */
   readonly end: (now: number) => Either.Either<string, LlmError.LlmError>
   /** The judgement on all there was. */
-  readonly result: () => Either.Either<ChatCompletions.Completion, LlmError.LlmError>
-  /** Whether `[DONE]` came: nothing more is to be read. */
+  readonly result: () => Either.Either<Completion, LlmError.LlmError>
+  /** Whether the last event came: nothing more is to be read. */
   readonly isClosed: () => boolean
-  /** Whether a finish reason came: only usage may follow. */
+  /** Whether the reason came why the answer ended: what breaks then, breaks nothing. */
   readonly isFinished: () => boolean
   /** The error with the text and the usage there were before it. */
   readonly cut: (error: LlmError.LlmError) => LlmError.LlmError
@@ -51,16 +49,11 @@ export interface ChatReader {
 
 type Form = "unknown" | "events" | "json" | "page"
 
-/** The first character that is no space tells the form; a comment may come before either. */
-const formOf = (bytes: Uint8Array): Form => {
-  for (const byte of bytes) {
-    // Blank lines, and the byte order mark.
-    if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) continue
-    if (byte === 0xef || byte === 0xbb || byte === 0xbf) continue
-    return byte === 0x7b || byte === 0x5b ? "json" : byte === 0x3c ? "page" : "events"
-  }
-  return "unknown"
-}
+/** Blanks and line breaks, and the bytes of a byte order mark. */
+const isBlank = (byte: number): boolean =>
+  byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0xef || byte === 0xbb || byte === 0xbf
+
+const nothing = new Uint8Array()
 
 const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
 
@@ -70,54 +63,67 @@ const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options): ChatReader => {
-  const { provider } = options
-  const events = Sse.make()
-  const texts: Array<string> = []
+export const make = (options: Options): AnswerReader => {
+  const { dialect, headers, provider, status } = options
+  const lines = Sse.make()
+  const events = dialect.events()
   const decoder = new TextDecoder("utf-8", { fatal: true })
-  let json = ""
+  const texts: Array<string> = []
   let form: Form = "unknown"
+  let isComment = false
   let size = 0
-  let finish: string | undefined
-  let refusal = ""
-  let calls = false
-  let model: string | undefined
-  let usage: Chat.Usage = {}
-  let isClosed = false
+  let json = ""
   let half = ""
-  let whole: Either.Either<ChatCompletions.Completion, LlmError.LlmError> | undefined
+  let isDone = false
+  let hasEvents = false
+  let whole: Either.Either<Completion, LlmError.LlmError> | undefined
 
+  const isClosed = () => isDone || events.isClosed()
   const malformed = (description: string) => Either.left(HttpFailure.malformed(provider, description))
 
-  const take = (
-    datas: ReadonlyArray<string>,
-    now: number
-  ): Either.Either<string, LlmError.LlmError> => {
+  /** Leaves out the blank lines and comments before an answer, whose first byte tells its form. */
+  const begin = (bytes: Uint8Array): Uint8Array => {
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 0
+      if (isComment) isComment = byte !== 0x0a && byte !== 0x0d
+      else if (byte === 0x3a) isComment = true
+      else if (!isBlank(byte)) {
+        form = byte === 0x7b || byte === 0x5b ? "json" : byte === 0x3c ? "page" : "events"
+        return bytes.subarray(at)
+      }
+    }
+    return nothing
+  }
+
+  /** The text that one event adds. */
+  const takeOne = (data: string, now: number): Either.Either<string, LlmError.LlmError> => {
+    const event = Replies.parse(data)
+    if (Either.isLeft(event)) return malformed(`an event of the stream is ${event.left}`)
+    const error = dialect.errorOf(event.right, false)
+    if (error !== undefined) return Either.left(Replies.failed(provider, status, error, headers, now))
+    const text = events.take(event.right)
+    return text === undefined ? malformed("an event of the stream is no JSON object") : Either.right(text)
+  }
+
+  const take = (datas: ReadonlyArray<string>, now: number): Either.Either<string, LlmError.LlmError> => {
     let text = half
     half = ""
     let failure: LlmError.LlmError | undefined
     for (const data of datas) {
       const trimmed = data.trim()
-      if (isClosed || trimmed === "") continue
+      if (isClosed()) break
+      if (trimmed === "") continue
+      hasEvents = true
       if (trimmed === "[DONE]") {
-        isClosed = true
-        continue
+        isDone = true
+        break
       }
-      const chunk = Replies.parse(data)
-      const error = Either.isRight(chunk) ? VendorError.fromBody(chunk.right, false) : undefined
-      const piece = Either.isRight(chunk) ? ChatCompletions.piece(chunk.right) : undefined
-      if (error !== undefined) failure = Replies.failed(provider, options.status, error, options.headers, now)
-      else if (piece === undefined) {
-        const what = Either.isLeft(chunk) ? chunk.left : "no JSON object"
-        failure = HttpFailure.malformed(provider, `an event of the stream is ${what}`)
+      const added = takeOne(data, now)
+      if (Either.isRight(added)) text += added.right
+      else if (!events.isFinished()) {
+        failure = added.left
+        break
       }
-      if (failure !== undefined || piece === undefined) break
-      text += piece.text
-      finish = piece.finish ?? finish
-      refusal += piece.refusal
-      calls ||= piece.calls
-      model = piece.model ?? model
-      if (piece.usage !== undefined && Object.keys(piece.usage).length > 0) usage = piece.usage
     }
     // A character may be cut between two events; its halves are put together.
     if (text !== "" && isHigh(text.charCodeAt(text.length - 1))) {
@@ -125,15 +131,11 @@ export const make = (options: Options): ChatReader => {
       text = text.slice(0, -1)
     }
     // What came before a failure is kept, but not given: so far the answer can still be another model's.
-    // After a finish reason only usage is still to come: what fails then, breaks nothing.
     if (text !== "") texts.push(text)
-    return failure === undefined || finish !== undefined ? Either.right(text) : Either.left(failure)
+    return failure === undefined ? Either.right(text) : Either.left(failure)
   }
 
-  const read = (
-    datas: () => ReadonlyArray<string>,
-    now: number
-  ): Either.Either<string, LlmError.LlmError> => {
+  const read = (datas: () => ReadonlyArray<string>, now: number): Either.Either<string, LlmError.LlmError> => {
     try {
       return take(datas(), now)
     } catch (error) {
@@ -156,7 +158,7 @@ export const make = (options: Options): ChatReader => {
   const readWhole = (now: number): Either.Either<string, LlmError.LlmError> => {
     const rest = gather(undefined)
     if (Either.isLeft(rest)) return rest
-    whole = Replies.completion(provider, { status: options.status, headers: options.headers, text: json }, now)
+    whole = Replies.completion(dialect, provider, { status, headers, text: json }, now)
     if (Either.isLeft(whole)) return Either.left(whole.left)
     texts.push(whole.right.text)
     return Either.right(whole.right.text)
@@ -164,6 +166,7 @@ export const make = (options: Options): ChatReader => {
 
   const cut = (error: LlmError.LlmError): LlmError.LlmError => {
     const partial = texts.join("")
+    const usage = events.usage()
     return LlmError.withFields(error, {
       ...(partial === "" || error.partial !== undefined ? {} : { partial: Redacted.make(partial) }),
       ...(Object.keys(usage).length === 0 || error.usage !== undefined ? {} : { usage })
@@ -174,29 +177,28 @@ export const make = (options: Options): ChatReader => {
     push: (bytes, now) => {
       size += bytes.byteLength
       if (size > HttpCall.maxBodyBytes) return malformed(`the answer is larger than ${HttpCall.maxBodyBytes} bytes`)
-      if (form === "unknown") form = formOf(bytes)
-      if (form === "events") return read(() => events.push(bytes), now)
+      const rest = form === "unknown" ? begin(bytes) : bytes
+      if (form === "events") return read(() => lines.push(rest), now)
       if (form === "page") return malformed("the answer is neither JSON nor a stream of events")
-      return gather(bytes)
+      return gather(rest)
     },
-    end: (now) => form === "json" ? readWhole(now) : read(events.end, now),
+    end: (now) => form === "json" ? readWhole(now) : read(lines.end, now),
     result: () => {
       if (whole !== undefined) return whole
-      return finish !== undefined || (isClosed && options.endsWithDone)
-        ? Either.mapLeft(
-          ChatCompletions.judge({ text: texts.join("") + half, finish, refusal, calls, model, usage }),
-          (fault) => cut(Replies.faulty(provider, fault))
-        )
-        : Either.left(cut(
+      return events.isFinished() || (isDone && dialect.endsWithDone)
+        ? Either.mapLeft(events.judge(texts.join("") + half), (fault) => cut(Replies.faulty(provider, fault)))
+        : hasEvents || /^text\/event-stream\b/iu.test(headers["content-type"]?.trim() ?? "")
+        ? Either.left(cut(
           new LlmError.LlmError({
             reason: "Transient",
             provider,
             description: "the stream ended before the answer was complete"
           })
         ))
+        : malformed("the answer is neither JSON nor a stream of events")
     },
-    isClosed: () => isClosed,
-    isFinished: () => finish !== undefined,
+    isClosed,
+    isFinished: events.isFinished,
     cut
   }
 }
@@ -214,13 +216,14 @@ const eventLine = /^(?:data|event|id|retry)(?::|\r?\n)/u
  * @category combinators
  */
 export const whole = (
+  dialect: Dialect,
+  provider: string,
   reply: HttpCall.Reply,
-  now: number,
-  options: Pick<Options, "provider" | "endsWithDone">
-): Either.Either<ChatCompletions.Completion, LlmError.LlmError> => {
+  now: number
+): Either.Either<Completion, LlmError.LlmError> => {
   const start = reply.status < 300 && !/^\s*[[{]/u.test(reply.text) ? withoutComments(reply.text) : ""
-  if (!eventLine.test(start)) return Replies.completion(options.provider, reply, now)
-  const reader = make({ ...options, status: reply.status, headers: reply.headers })
+  if (!eventLine.test(start)) return Replies.completion(dialect, provider, reply, now)
+  const reader = make({ provider, dialect, status: reply.status, headers: reply.headers })
   const read = Either.flatMap(reader.push(encoder.encode(reply.text), now), () => reader.end(now))
   return Either.isLeft(read) ? Either.left(reader.cut(read.left)) : reader.result()
 }
