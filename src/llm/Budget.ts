@@ -50,7 +50,11 @@ export interface Reservation {
  * @category models
  */
 export interface Budget {
-  /** Puts the most a call may cost aside (`undefined`: nobody knows); fails as `BudgetExceeded`, with `retryAfterMs` until the next period. */
+  /**
+   * Puts the most a call may cost aside (`undefined`: nobody knows); fails as
+   * `BudgetExceeded`, with `retryAfterMs` until the next period. It is waited for
+   * and not interrupted, so one that is far away bounds its own time.
+   */
   readonly reserve: (
     tenant: string | undefined,
     usd: number | undefined

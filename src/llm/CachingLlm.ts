@@ -13,7 +13,7 @@ import * as ResponseCache from "./ResponseCache.js"
 /**
  * Puts a cache before a model. Only requests with temperature 0 are looked up,
  * and only answers without a flaw are kept; a stream is kept when it is done,
- * and text kept from a stream answers a request for the whole text too.
+ * for streams alone, since nobody judged it.
  *
  * An answer from the cache has `isCached`, costs nothing and used no tokens,
  * names the provider and model that gave it, and has no attempts, since none was
@@ -60,7 +60,8 @@ export const make = (model: Llm.Model, cache: ResponseCache.ResponseCache): Llm.
   streamText: (request, observer) =>
     ResponseCache.isCacheable(request)
       ? Stream.unwrap(Effect.suspend(() => {
-        const key = ResponseCache.keyOf("generateText", model, request)
+        // A chain judges whole answers before it gives them, and streams not at all: they are not to be mixed.
+        const key = ResponseCache.keyOf("streamText", model, request)
         return Effect.map(cache.get(key), (kept) =>
           Option.isSome(kept) && isText(kept.value)
             ? whole(fromCache(kept.value))

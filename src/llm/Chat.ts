@@ -176,7 +176,7 @@ export interface Provenance {
   readonly provider: string
   readonly model: string
   readonly usage: Usage
-  /** Every try in order; the last one answered. */
+  /** Every try in the order they ended; the last one answered, but for those that were given up then. */
   readonly attempts: ReadonlyArray<Attempt>
   /** Of all tries together; absent where nobody knows prices. */
   readonly cost?: Cost | undefined

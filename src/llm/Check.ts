@@ -31,7 +31,8 @@ export interface Subject {
 }
 
 /**
- * What is wrong with an answer. A `warning` is noted on the answer, which stands.
+ * What is wrong with an answer. A `warning` is noted in the trail, and the answer
+ * stands.
  *
  * @since 0.1.0
  * @category models
@@ -113,8 +114,18 @@ export const where = (
  */
 export const all = (...checks: ReadonlyArray<Check>): Check => ({
   name: checks.map((check) => check.name).join("+"),
-  judge: (subject) => judgeFrom(checks, 0, subject, undefined)
+  judge: (subject) => judge(checks, subject)
 })
+
+/**
+ * Judges by several checks in their order: the first failure, and where there is
+ * none the first warning. An `Exit` when no check has to wait.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const judge = (checks: ReadonlyArray<Check>, subject: Subject): Effect.Effect<Verdict | undefined> =>
+  judgeFrom(checks, 0, subject, undefined)
 
 const judgeFrom = (
   checks: ReadonlyArray<Check>,
@@ -161,7 +172,7 @@ export const isRefusal = (text: string, asked: "text" | "json"): boolean =>
 
 /**
  * Fails an answer that declines: prose by its first words, JSON that is a short
- * apology or has one for its only text. An apology before an answer, words about
+ * apology, or has such prose for its only text and no figure but 0. An apology before an answer, words about
  * refusals and "the passages do not say" are no refusals; what cites a passage
  * never is one.
  *

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
-import type * as LlmError from "./LlmError.js"
+import * as LlmError from "./LlmError.js"
 
 /**
  * Whom to leave alone: one model, or all that use the same key.
@@ -71,12 +71,18 @@ const table: { readonly [R in LlmError.Reason]: Decision } = {
 
 /**
  * The decision that an error's reason stands for. What our own queue or limits
- * refused says nothing of the provider.
+ * refused says nothing of the provider. A broken stream means for the model what
+ * broke it, and for the call that it is over.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const standard = (error: LlmError.LlmError): Decision => error.phase === "queue" ? goOn : table[error.reason]
+export const standard = (error: LlmError.LlmError): Decision => {
+  if (error.reason === "StreamBroken" && error.cause instanceof LlmError.LlmError) {
+    return { ...standard(error.cause), next: "no", again: false }
+  }
+  return error.phase === "queue" ? goOn : table[error.reason]
+}
 
 /**
  * As `standard`, but what one provider's content rules forbid is put to the next.

@@ -17,7 +17,7 @@ import * as Places from "./internal/Places.js"
 export interface Options {
   /** In any minute, wherever it begins; at least 1. */
   readonly requestsPerMinute?: number | undefined
-  /** Sent and answered together, in any minute; at least 1. A call of more tokens than a burst makes the next ones wait longer. */
+  /** Sent and answered together, in any minute; at least 1. A call of more tokens than a burst may go beyond that, and makes the next ones wait longer. */
   readonly tokensPerMinute?: number | undefined
   /** Calls at once; a whole number of at least 1. */
   readonly concurrency?: number | undefined
@@ -51,7 +51,11 @@ export interface Limits {
    * `NaN` when it never fits.
    */
   readonly tryTake: (tokens: number, now: number) => Permit | number
-  /** Waits until a place may have come free, in the order of asking; at once when there is one. */
+  /**
+   * Waits until a place may have come free, in the order of asking; at once when
+   * there is one. The place is kept for the fiber that waits here, as long as it
+   * takes it at once; then it is the next one's.
+   */
   readonly released: Effect.Effect<void>
   /** The provider told what is left: levels are lowered to it, never raised. */
   readonly sync: (left: { readonly requests?: number; readonly tokens?: number }, now: number) => void

@@ -69,16 +69,7 @@ const passing: ReadonlySet<string> = new Set(["cooldown", "breaker", "limits", "
 
 const isUsage = (value: unknown): value is Chat.Usage => typeof value === "object" && value !== null
 
-/**
- * `description` is for operators and holds no vendor body, key or prompt.
- * `attempts` is the trail of tries; a chain's error always has it. `phase` is
- * where a try stood when it failed, `flaw` what was wrong with a readable answer,
- * `partial` the text there was, and `usage` what it used all the same.
- *
- * @since 0.1.0
- * @category errors
- */
-export class LlmError extends Schema.TaggedError<LlmError>("causeway/Llm/LlmError")("LlmError", {
+const fields = {
   reason: Reason,
   provider: Schema.String,
   description: Schema.String,
@@ -91,7 +82,25 @@ export class LlmError extends Schema.TaggedError<LlmError>("causeway/Llm/LlmErro
   attempts: Schema.optionalWith(Schema.Array(Chat.Attempt), { exact: true }),
   cost: Schema.optionalWith(Chat.Cost, { exact: true }),
   cause: Schema.optionalWith(Schema.Defect, { exact: true })
-}) {
+}
+
+/**
+ * `description` is for operators and holds no vendor body, key or prompt.
+ * `attempts` is the trail of tries; a chain's error always has it. `phase` is
+ * where a try stood when it failed, `flaw` what was wrong with a readable answer,
+ * `partial` the text there was, and `usage` what it used all the same.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LlmError extends Schema.TaggedError<LlmError>("causeway/Llm/LlmError")("LlmError", fields) {
+  /** Not checked unless asked for: the types say what fits, and a check takes longer than all else an error does. */
+  constructor(
+    props: Schema.Struct.Constructor<typeof fields>,
+    options: Schema.MakeOptions = { disableValidation: true }
+  ) {
+    super(props, options)
+  }
   /** Whether the same call may succeed later; a chain's when that of any of its models may. */
   get isRetryable(): boolean {
     if (this.reason !== "Exhausted") return retryable.has(this.reason)

@@ -61,7 +61,7 @@ const shaping: { readonly [K in keyof Required<Omit<Llm.ObjectRequest, "validate
  * @category combinators
  */
 export const keyOf = (
-  method: "generateText" | "generateObject",
+  method: "generateText" | "generateObject" | "streamText",
   model: { readonly provider: string; readonly model: string },
   request: Chat.Request & { readonly schema?: unknown; readonly schemaName?: string | undefined }
 ): string => {

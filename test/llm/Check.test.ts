@@ -664,3 +664,39 @@ describe("Check.standard", () => {
     }
   })
 })
+
+describe("Check.standard on answers about a market", () => {
+  const context = [
+    { id: "doc-12#3", title: "Q3 report", text: "Nvidia reported revenue of $35.1 billion for the third quarter." },
+    { id: "doc-7#1", text: "AMD guided to $7.5 billion for Q4, plus or minus $300 million." }
+  ]
+  const passesAll = (text: string, question = "How did Intel do in Q3?") =>
+    passes(Check.all(...Check.standard), textSubject(text, request(question, context)), text)
+
+  it("takes what the passages lack for no refusal", () => {
+    passesAll("Unfortunately, I cannot provide an answer, as none of the documents mention Intel's Q3 revenue.")
+    passesAll("I cannot answer this question: the passages say nothing about Intel.")
+    passesAll("I am unable to determine Intel's revenue because the passages only cover Nvidia and AMD.")
+    passesAll(
+      "Leider kann ich diese Frage anhand der Passagen nicht beantworten.",
+      "Wie war der Umsatz von Intel?"
+    )
+  })
+
+  it("takes a row without figures for no loop", () => {
+    passesAll(`Nvidia has revenue of $35.1 billion [doc-12#3].\n\n| Intel | ${"n/a | ".repeat(12)}`)
+  })
+
+  it("takes a quotation in its own language for no wrong one", () => {
+    passesAll(
+      "The exact quote is: “我们对第三季度的业绩非常满意，数据中心业务的增长超出了我们的预期，" +
+        "我们将继续投资人工智能基础设施并扩大产能以满足客户需求” [doc-12#3]."
+    )
+  })
+
+  it("takes a quotation beside a figure for no refusal", () => {
+    const all = Check.all(...Check.standard)
+    passes(all, objectSubject({ quote: "We cannot provide guidance for the fourth quarter.", score: 0.9 }))
+    fails(all, "refusal", objectSubject({ answer: "I'm sorry, but I can't assist with that.", confidence: 0 }))
+  })
+})

@@ -94,3 +94,15 @@ describe("Decision.pastContentRules", () => {
     }
   })
 })
+
+describe("Decision.standard of a broken stream", () => {
+  it("is over for the call, and for the model what broke it", () => {
+    const broken = new LlmError.LlmError({
+      reason: "StreamBroken",
+      provider: "acme",
+      description: "the stream failed",
+      cause: error("RateLimited")
+    })
+    assert.deepStrictEqual(Decision.standard(broken), { ...Decision.standard(error("RateLimited")), next: "no" })
+  })
+})

@@ -178,6 +178,24 @@ layer(FakeProvider.layer, { excludeTestServices: true })("FakeProvider", (it) =>
       assert.isBelow(made, 1000)
     }))
 
+  it.effect("counts no request as active whose connection is gone, also behind one without an end", () =>
+    Effect.gen(function*() {
+      const { aborted, active, baseUrl, requests, script } = yield* server
+      yield* script("held", FakeProvider.raw(["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"], { end: "hang" }))
+      const held = Effect.map(requests, (all) => all.filter(({ model }) => model === "held").length)
+      const before = yield* aborted
+      const body = JSON.stringify({ model: "held" })
+      const socket = Net.connect({ port: Number(new URL(baseUrl).port), host: "127.0.0.1" })
+      socket.write(
+        `POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`.repeat(2)
+      )
+      yield* eventually(Effect.map(held, (count) => count === 2))
+      assert.strictEqual(yield* active, 2)
+      socket.destroy()
+      yield* eventually(Effect.map(active, (active) => active === 0))
+      assert.strictEqual(yield* aborted, before + 2)
+    }))
+
   it.effect("plays a fault for a model that is named after it, from its beginning on each wire and after a reset", () =>
     Effect.gen(function*() {
       const { reset, script } = yield* server

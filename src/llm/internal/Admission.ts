@@ -28,6 +28,8 @@ export interface Asking {
   readonly target: Target.Target
   readonly request: Run.Request
   readonly cause: Run.Cause
+  /** What the request has beyond the call's own, in tokens as estimated. */
+  readonly moreTokens?: number | undefined
   /** The share of the time left that this try may take; all that there is unless given. */
   readonly share?: number | undefined
   /** Whether it was asked for a longer answer already. */
@@ -52,8 +54,8 @@ export interface Ticket {
 
 /**
  * Takes all that a try needs, or nothing and notes why. Waits for a place as
- * long as the policy allows while another model could be asked, and as long as
- * there is time when none could. Nothing is held while it waits. Run where
+ * long as the policy allows while another model could be asked, and when none
+ * could as long as there is time for an answer then. Nothing is held while it waits. Run where
  * nothing interrupts but what the run restores.
  *
  * @since 0.1.0
@@ -63,51 +65,74 @@ export const admit = (
   run: Run.Run,
   candidates: Candidates.Candidates,
   asking: Asking
-): Effect.Effect<Ticket | undefined> => Effect.suspend(() => enter(run, candidates, asking, undefined))
+): Effect.Effect<Ticket | undefined> => Effect.suspend(() => enter(run, candidates, asking, undefined, undefined))
 
 const refused = Exit.succeed(undefined)
 
+const isAgain = (cause: Run.Cause): boolean => cause === "retry" || cause === "repair" || cause === "lengthen"
+
+/**
+ * The input tokens of a try, as estimated.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const inputTokens = (run: Run.Run, asking: Asking): number => run.inputTokens + (asking.moreTokens ?? 0)
+
 const tokensOf = (run: Run.Run, asking: Asking): number =>
-  run.inputTokens + Math.min(
+  inputTokens(run, asking) + Math.min(
     asking.request.maxTokens ?? Run.usualAnswer,
     asking.target.traits.maxOutputTokens ?? Number.POSITIVE_INFINITY
   )
 
+/** What the limits said: a place, or how long to wait. */
+type Taken = Limits.Permit | number
+
+/** `turn` is what the limits said when its turn had come, after a wait. */
 const enter = (
   run: Run.Run,
   candidates: Candidates.Candidates,
   asking: Asking,
-  waitsUntil: number | undefined
+  waitsUntil: number | undefined,
+  turn: Taken | undefined
 ): Effect.Effect<Ticket | undefined> => {
   const { cause, target } = asking
   const now = run.now()
   const refuse = (reason: Target.Obstacle["reason"], retryAfterMs?: number) => {
+    if (typeof turn === "object") turn.refund(now)
     run.skip(target, reason, retryAfterMs)
     return refused
   }
   if (run.wire >= run.engine.policy.maxAttempts) return refuse("attempts")
   const isBudgeted = cause === "retry" || cause === "failover"
-  const isExempt = cause === "failover" && target.limits.headroom(now) > 0 && candidates.another(now) === undefined
+  const isExempt = cause === "failover" && target.limits.headroom(now) > 0 &&
+    candidates.another(now, run.wire + 1) === undefined
   if (isBudgeted && !isExempt && target.retryBudget.balance(now) < 1) return refuse("attempts")
   if (cause !== "probe" && target.breaker.state(now) === "open") {
     run.broken.push(target)
     return refuse("breaker", target.breaker.reopensAt(now) - now)
   }
 
-  const taken = target.limits.tryTake(tokensOf(run, asking), now)
+  const taken = turn ?? target.limits.tryTake(tokensOf(run, asking), now)
   if (typeof taken === "number") {
     if (Number.isNaN(taken)) return refuse("limits")
+    // Who comes in later than this is given up before its answer comes.
+    const latest = run.deadline - Run.reserve - (target.record.median() ?? 0)
     const until = waitsUntil ??
-      (candidates.another(now) === undefined ? run.deadline - Run.reserve : now + run.engine.millis.queue)
-    const allowed = Math.min(until, run.deadline - Run.reserve) - now
+      (candidates.another(now, run.wire + 1) === undefined ? latest : now + run.engine.millis.queue)
+    const allowed = Math.min(until, latest) - now
     if (allowed <= 0 || (taken > allowed && taken !== Number.POSITIVE_INFINITY)) return refuse("limits", taken)
-    return Effect.zipRight(
-      run.restore(wait(run, target, taken, allowed)),
-      Effect.suspend(() => enter(run, candidates, asking, until))
+    return Effect.flatMap(
+      taken === Number.POSITIVE_INFINITY
+        ? place(run, asking, allowed)
+        : Effect.as(run.restore(Effect.sleep(Duration.millis(taken))), undefined),
+      (turn) => enter(run, candidates, asking, until, turn)
     )
   }
 
-  const breaker = cause === "probe" ? target.breaker.force(now) : target.breaker.tryAcquire(now)
+  // While a breaker that has closed lets only some calls through, this call is one of them already.
+  const isLet = cause === "probe" || (isAgain(cause) && target.breaker.state(now) === "closed")
+  const breaker = isLet ? target.breaker.force(now) : target.breaker.tryAcquire(now)
   if (breaker === undefined) {
     taken.refund(now)
     run.broken.push(target)
@@ -122,7 +147,7 @@ const enter = (
   const { budget } = run.engine
   if (budget === undefined) return Exit.succeed(ticket(undefined))
   const most = Price.atMost(target.price, {
-    inputTokens: run.inputTokens,
+    inputTokens: inputTokens(run, asking),
     outputTokens: asking.request.maxTokens ?? target.traits.maxOutputTokens ?? Run.usualAnswer
   })
   return Effect.matchCauseEffect(budget.reserve(run.request.tenant, most), {
@@ -143,11 +168,28 @@ const tooDear = (run: Run.Run, target: Target.Target, error: LlmError.LlmError):
   return refused
 }
 
-/** Until a place may have come free, or it is no use any more. */
-const wait = (run: Run.Run, target: Target.Target, millis: number, allowed: number): Effect.Effect<void> =>
-  millis === Number.POSITIVE_INFINITY
-    ? run.engine.watch.run(target.limits.released, { duration: allowed, onTimeout: () => Effect.void })
-    : Effect.sleep(Duration.millis(millis))
+/**
+ * Waits for a place and tries to take it in the very fiber whose turn it is: any
+ * other would come too late, when the place is offered to the next already. What
+ * the limits said, or nothing when the time was over.
+ */
+const place = (run: Run.Run, asking: Asking, allowed: number): Effect.Effect<Taken | undefined> => {
+  const { limits } = asking.target
+  let turn: Taken | undefined
+  const waited = Effect.map(limits.released, () => {
+    turn = limits.tryTake(tokensOf(run, asking), run.now())
+  })
+  return Effect.matchCauseEffect(
+    run.restore(run.engine.watch.run(waited, { duration: allowed, onTimeout: () => Effect.void })),
+    {
+      onSuccess: () => Exit.succeed(turn),
+      onFailure: (cause) => {
+        if (typeof turn === "object") turn.refund(run.now())
+        return Effect.failCause(cause)
+      }
+    }
+  )
+}
 
 /**
  * Gives back what a try took that is not made after all.

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Chat from "../Chat.js"
 import * as Correction from "../Correction.js"
+import * as TokenEstimate from "../TokenEstimate.js"
 import type * as Admission from "./Admission.js"
 import * as Run from "./Run.js"
 import type * as Try from "./Try.js"
@@ -18,7 +19,8 @@ const repairShare = 0.35
 
 /**
  * What to ask the same model now, after any wait that is due; nothing when the
- * next is to be asked.
+ * next is to be asked. `others` counts those that could still be asked: a plain
+ * retry takes the place of none of them.
  *
  * @since 0.1.0
  * @category combinators
@@ -26,11 +28,12 @@ const repairShare = 0.35
 export const after = (
   run: Run.Run,
   asking: Admission.Asking,
-  failed: Try.Failed
+  failed: Try.Failed,
+  others: () => number
 ): Effect.Effect<Admission.Asking | undefined> => {
   if (run.wire >= run.engine.policy.maxAttempts || run.isLate(run.now())) return none
   const changed = repaired(run, asking, failed) ?? lengthened(run, asking, failed)
-  return changed === undefined ? retried(run, asking, failed) : Effect.succeed(changed)
+  return changed === undefined ? retried(run, asking, failed, others) : Effect.succeed(changed)
 }
 
 const none = Effect.succeed(undefined)
@@ -45,18 +48,14 @@ const repaired = (run: Run.Run, asking: Admission.Asking, failed: Try.Failed): A
   if (wrong === undefined || run.repairs >= run.engine.policy.repairs) return undefined
   if (asking.target.traits.canCorrect === false) return undefined
   run.repairs++
+  const correction = Correction.messages(wrong.text, wrong.problems)
   return {
     ...asking,
     cause: "repair",
     share: repairShare,
     usage: withUsage(asking, failed),
-    request: {
-      ...asking.request,
-      messages: [
-        ...run.request.messages,
-        ...Correction.messages(wrong.text, wrong.problems)
-      ]
-    }
+    moreTokens: TokenEstimate.ofRequest({ messages: correction }),
+    request: { ...asking.request, messages: [...run.request.messages, ...correction] }
   }
 }
 
@@ -80,11 +79,14 @@ const lengthened = (run: Run.Run, asking: Admission.Asking, failed: Try.Failed):
 const retried = (
   run: Run.Run,
   asking: Admission.Asking,
-  failed: Try.Failed
+  failed: Try.Failed,
+  others: () => number
 ): Effect.Effect<Admission.Asking | undefined> => {
   const { policy } = run.engine
   const { decision, elapsedMs, error } = failed
   if (!decision.again || !policy.retryIf(error, elapsedMs) || !mayAskAgain(run, asking)) return none
+  // A model that has not been asked yet is a better bet than one that has just failed.
+  if (run.wire + others() >= policy.maxAttempts) return none
   return Effect.clockWith((clock) => {
     const at = clock.unsafeCurrentTimeMillis()
     const state: unknown = asking.retries === undefined ? policy.retry.initial : asking.retries.state

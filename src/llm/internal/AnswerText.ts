@@ -64,6 +64,26 @@ export const texts = (value: unknown): ReadonlyArray<string> => {
 }
 
 /**
+ * Whether a JSON value has a number other than 0, among its first 10,000 members.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const hasFigure = (value: unknown): boolean => {
+  const queue: Array<unknown> = [value]
+  for (let at = 0; at < queue.length && at < maxNodes; at++) {
+    const node = queue[at]
+    if (typeof node === "number" && node !== 0) return true
+    if (typeof node !== "object" || node === null) continue
+    for (const member of Object.values(node)) {
+      if (queue.length >= maxNodes) break
+      queue.push(member)
+    }
+  }
+  return false
+}
+
+/**
  * The prose of a text: without fenced and inline code, lines that look like
  * code, and addresses. Nothing of a text that is JSON as a whole.
  *

@@ -8,23 +8,22 @@ import type * as LlmError from "../LlmError.js"
 import * as Price from "../Price.js"
 import type * as Target from "../Target.js"
 import * as TokenEstimate from "../TokenEstimate.js"
-import type * as Run from "./Run.js"
 
 /**
- * By what was reported, and where nothing was, by what was sent and the text
- * that came.
+ * By what was reported, and where nothing was, by `inputTokens` that were sent and
+ * the text that came.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const costOf = (
-  run: Run.Run,
+  inputTokens: number,
   target: Target.Target,
   usage: Chat.Usage,
   answer: { readonly text?: string | undefined; readonly value?: unknown }
 ): Chat.Cost =>
   Price.costOf(target.price, usage, {
-    inputTokens: run.inputTokens,
+    inputTokens,
     outputTokens: usage.outputTokens === undefined
       ? TokenEstimate.ofText(answer.text ?? JSON.stringify(answer.value) ?? "")
       : 0

@@ -65,6 +65,12 @@ export class Candidates {
     return undefined
   }
 
+  /** How many could be asked after this one, as far as is known now. */
+  left(now: number): number {
+    const waiting = this.run.engine.tiers.slice(this.tier).flatMap((tier) => tier.targets)
+    return [...this.queue, ...waiting].filter((target) => this.isFree(target, now)).length
+  }
+
   /** Notes all that are left as passed over. */
   drop(reason: Target.Obstacle["reason"], now: number): void {
     for (let target = this.shift(now); target !== undefined; target = this.shift(now)) {

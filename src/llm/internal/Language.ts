@@ -36,9 +36,12 @@ const mayDiffer = (text: string, writings: ReadonlyArray<Writing.Writing>): bool
   return false
 }
 
+/** What others said may be in their language. */
+const quotation = /["“„«「『][^"“”„«»「」『』\n]+["“”»」』]/gu
+
 /** Whether a text is, as good as throughout, in a writing that is like none of those given. */
 const differs = (prose: string, writings: ReadonlyArray<Writing.Writing>): boolean => {
-  const found = Writing.main(Writing.count(prose, false), minLetters)
+  const found = Writing.main(Writing.count(prose.replace(quotation, " "), false), minLetters)
   return found !== undefined && !writings.some((writing) => Writing.isAlike(writing, found))
 }
 

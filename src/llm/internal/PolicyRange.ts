@@ -37,6 +37,9 @@ export interface Ranged {
   } | undefined
 }
 
+/** So much is kept back to settle and to answer in, and one for the watch, which counts whole milliseconds. */
+const leastDeadline = 61
+
 /** Nobody has to wait for a place; all else takes time. */
 const phases = ["headers", "firstToken", "idle", "answer"] as const
 
@@ -48,7 +51,9 @@ const phases = ["headers", "firstToken", "idle", "answer"] as const
  */
 export const check = (policy: Ranged): Effect.Effect<void, Fault> => {
   const deadline = Duration.toMillis(policy.deadline)
-  if (!(deadline > 0 && deadline < Number.POSITIVE_INFINITY)) return fail(["deadline"], "must be above zero and finite")
+  if (!(deadline > leastDeadline && deadline < Number.POSITIVE_INFINITY)) {
+    return fail(["deadline"], `must be above ${leastDeadline} ms and finite`)
+  }
   for (const phase of phases) {
     if (!(Duration.toMillis(policy.timeouts[phase]) > 0)) return fail(["timeouts", phase], "must be above zero")
   }

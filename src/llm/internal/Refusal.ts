@@ -49,7 +49,7 @@ const otherLanguages: ReadonlyArray<RegExp> = [
 
 /** It does not decline, it lacks something to answer from: that is what it was told to say. */
 const lacking =
-  /(?:in|from|by|with|on) (?:the |these |this |any )?(?:\w+ )?(?:passages?|context|documents?|sources?|excerpts?|texts?)\b|(?:passages?|context|documents?|sources?) (?:do|does|did|you|that)\b|enough information|insufficient|based on|(?:information|data|text|details) (?:available|provided|given|you)|provided (?:information|data|text)|dokument|kontext|quelle|contexte|contexto|documento|fuente|fonte|источник|документ|контекст|资料|文档|上下文|段落|文件|資料|文書|記載|자료|문서/u
+  /(?:in|from|by|with|on) (?:the |these |this |any )?(?:\w+ )?(?:passages?|context|documents?|sources?|excerpts?|texts?)\b|(?:passages?|context|documents?|sources?|excerpts?|texts?) (?:do|does|did|don't|doesn't|didn't|you|that|say|says|mention|mentions|contain|contains|cover|covers|state|states|have|has|lack|lacks|only)\b|enough information|insufficient|based on|(?:information|data|text|details) (?:available|provided|given|you)|provided (?:information|data|text)|dokument|kontext|passage[ns]|textstelle|auszüg|extraits?|pasaje|passagens|passaggi|отрывк|quelle|contexte|contexto|documento|fuente|fonte|источник|документ|контекст|资料|文档|上下文|段落|文件|資料|文書|記載|자료|문서/u
 
 /** What follows a refusal and says nothing: offers, reasons, requests to whoever reads. */
 const filler =
@@ -165,7 +165,8 @@ export const isApology = (text: string): boolean => {
 
 /**
  * Whether an answer declines: a text by its words, a value when it is a short
- * apology or has a refusal for its only text. What cites a passage answers.
+ * apology, or has a refusal for its only text and no figure but 0. What cites a
+ * passage answers.
  *
  * @since 0.1.0
  * @category guards
@@ -174,5 +175,6 @@ export const declines = (answer: Chat.TextAnswer | Chat.ObjectAnswer): boolean =
   if (!AnswerText.isObject(answer)) return answer.citations.length === 0 && isRefusal(answer.text)
   if (typeof answer.value === "string") return isApology(answer.value)
   const texts = AnswerText.texts(answer.value)
-  return texts.length === 1 && texts.every(isRefusal)
+  // Beside a figure it is more likely a quotation that only sounds like a refusal.
+  return texts.length === 1 && texts.every(isRefusal) && !AnswerText.hasFigure(answer.value)
 }

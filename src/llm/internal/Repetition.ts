@@ -40,7 +40,9 @@ const endsInPeriod = (text: string): boolean => {
       span++
     }
     if (span < period * periods || span < minSpan) continue
-    if (span >= minSpanOfSigns || /\p{L}/u.test(text.slice(end - period, end))) return true
+    const repeated = text.slice(end - period, end)
+    // A row of a table may well be empty, or the same in all its cells.
+    if (span >= minSpanOfSigns || (/\p{L}/u.test(repeated) && !repeated.includes("|"))) return true
   }
   return false
 }

@@ -3,9 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { isExit } from "../../protocol/Ended.js"
 import type * as JsonValidator from "../../protocol/JsonValidator.js"
 import type * as Chat from "../Chat.js"
 import * as Check from "../Check.js"
@@ -79,24 +78,8 @@ const check = (
   answer: Chat.TextAnswer | Chat.ObjectAnswer
 ): Effect.Effect<Check.Verdict | undefined> => {
   const { target } = attempt.asking
-  const subject: Check.Subject = { request: run.request, answer, asked: target.model }
-  const from = (index: number, warning: Check.Verdict | undefined): Effect.Effect<Check.Verdict | undefined> => {
-    let noted = warning
-    for (let at = index; at < checks.length; at++) {
-      const verdict = checks[at]?.judge(subject)
-      if (verdict === undefined) continue
-      if (!isExit(verdict) || Exit.isFailure(verdict)) {
-        return Effect.flatMap(
-          verdict,
-          (found) => found?.severity === "failure" ? Exit.succeed(found) : from(at + 1, noted ?? found)
-        )
-      }
-      if (verdict.value?.severity === "failure") return verdict
-      noted ??= verdict.value
-    }
-    return Exit.succeed(noted)
-  }
-  return run.engine.watch.run(from(0, undefined), {
+  const judged = Check.judge(checks, { request: run.request, answer, asked: target.model })
+  return run.engine.watch.run(judged, {
     duration: Math.max(0, run.remaining(run.now())),
     onTimeout: () => Exit.succeed(slow)
   })

@@ -121,12 +121,15 @@ const visit = <A extends Try.Answer>(
           : { ...answer, usage: Chat.addUsage(asking.usage, answer.usage) }
       })
     }
-    return Effect.flatMap(Again.after(run, asking, tried), (again): Effect.Effect<Hedging.Found<A>> => {
-      if (again !== undefined) return visit(run, candidates, question, again)
-      if (tried.decision.next === "no") return Exit.succeed({ _tag: "Stop", error: tried.error })
-      if (tried.decision.next === "larger") run.largerThan = Math.max(run.largerThan, windowOf(asking.target))
-      return Exit.succeed(goOn)
-    })
+    return Effect.flatMap(
+      Again.after(run, asking, tried, () => candidates.left(run.now())),
+      (again): Effect.Effect<Hedging.Found<A>> => {
+        if (again !== undefined) return visit(run, candidates, question, again)
+        if (tried.decision.next === "no") return Exit.succeed({ _tag: "Stop", error: tried.error })
+        if (tried.decision.next === "larger") run.largerThan = Math.max(run.largerThan, windowOf(asking.target))
+        return Exit.succeed(goOn)
+      }
+    )
   })
 
 const windowOf = (target: Target.Target): number => target.traits.contextTokens ?? 0
@@ -161,12 +164,17 @@ const lastResort = <A extends Try.Answer>(
     : fail(run, Ending.error(run))
 }
 
-/** When breakers kept everyone away, the one that reopens first is asked all the same, once. */
+/**
+ * When breakers kept everyone away, the one that reopens first is asked all the
+ * same, once; after a failure only one whose breaker has closed and does not let
+ * all calls through yet.
+ */
 const probe = (run: Run.Run): Admission.Asking | undefined => {
-  if (run.wire > 0 || run.hasForced) return undefined
+  if (run.hasForced) return undefined
   const now = run.now()
   let first: Target.Target | undefined
   for (const target of run.broken) {
+    if (run.wire > 0 && target.breaker.state(now) !== "closed") continue
     if (first === undefined || target.breaker.reopensAt(now) < first.breaker.reopensAt(now)) first = target
   }
   if (first === undefined) return undefined

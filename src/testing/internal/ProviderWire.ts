@@ -50,11 +50,19 @@ const isRecord = (value: unknown): value is { readonly [field: string]: unknown 
  * @category combinators
  */
 export const receive = (live: Live, request: Http.IncomingMessage, response: Http.ServerResponse): void => {
-  live.active++
-  response.once("close", () => {
+  const { socket } = request
+  let isOver = false
+  const over = (): void => {
+    if (isOver) return
+    isOver = true
+    socket.off("close", over)
     live.active--
     if (!response.writableFinished && !live.closedByUs.has(response)) live.aborted++
-  })
+  }
+  live.active++
+  response.once("close", over)
+  // A response that waits behind another on its connection is not told that it closed.
+  socket.once("close", over)
   response.on("error", () => undefined)
   const parts: Array<Buffer> = []
   request.on("error", () => undefined)

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Budget from "causeway-mcp/llm/Budget"
+import * as CachingLlm from "causeway-mcp/llm/CachingLlm"
 import * as ChainPolicy from "causeway-mcp/llm/ChainPolicy"
 import * as LlmChain from "causeway-mcp/llm/LlmChain"
 import * as LlmError from "causeway-mcp/llm/LlmError"
+import * as ResponseCache from "causeway-mcp/llm/ResponseCache"
 import * as Target from "causeway-mcp/llm/Target"
 import * as TokenEstimate from "causeway-mcp/llm/TokenEstimate"
 import * as TestLlm from "causeway-mcp/testing/TestLlm"
@@ -56,6 +58,24 @@ describe("limits of a chain's models", () => {
       assert.isTrue(wait > 1000 && wait < 10_000, String(wait))
       yield* during(chain.generateText(request), wait)
       assert.strictEqual((yield* a.model.requests).length, 2)
+    }))
+
+  it.scoped("asks nobody for an answer that would come too late after the wait for a place", () =>
+    Effect.gen(function*() {
+      const a = yield* target("a", {
+        limits: { requestsPerMinute: 12 },
+        otherwise: () => TestLlm.text("a", { delay: 400 })
+      })
+      const chain = yield* LlmChain.make([a.target], { policy: ChainPolicy.deadline("5400 millis") })
+      for (let call = 0; call < 5; call++) {
+        yield* during(chain.generateText(request), 400)
+        yield* TestClock.adjust(5600)
+      }
+      yield* during(chain.generateText(request), 400)
+      const error = yield* Effect.flip(chain.generateText(request))
+      assert.deepStrictEqual(trail(error.attempts), ["a skipped limits 0"])
+      assert.strictEqual((yield* a.model.requests).length, 6)
+      isIdle(a.target)
     }))
 
   it.scoped("passes over a model whose limit the request can never fit", () =>
@@ -142,6 +162,24 @@ describe("breakers of a chain's models", () => {
       )
       assert.strictEqual(answers.filter((answer) => answer.text === "well").length, 1)
       assert.strictEqual((yield* a.model.requests).length, 2)
+    }))
+
+  it.scoped("does not take an answer that was kept for a sign of health", () =>
+    Effect.gen(function*() {
+      const a = yield* script("a", TestLlm.text("kept"), TestLlm.fail("Transient"), TestLlm.text("well"))
+      const cache = yield* ResponseCache.memory()
+      const cached = yield* Target.make(CachingLlm.make(a, cache), {
+        breaker: { consecutive: 1, successesToClose: 1 }
+      })
+      const chain = yield* LlmChain.make([cached], { policy: calm })
+      const certain = { ...request, temperature: 0 }
+      yield* chain.generateText(certain)
+      yield* Effect.flip(chain.generateText(request))
+      yield* TestClock.adjust(6001)
+      assert.isTrue((yield* chain.generateText(certain)).isCached)
+      assert.strictEqual(cached.breaker.state(6001), "halfOpen")
+      yield* chain.generateText(request)
+      assert.strictEqual(cached.breaker.state(6001), "closed")
     }))
 
   it.scoped("gives a probe back that was interrupted, or told nothing of the model's health", () =>
@@ -259,5 +297,113 @@ describe("the budget of a chain", () => {
       assert.isBelow(left, 1000)
       assert.isAbove(left, 900)
       assert.strictEqual(yield* cut, left)
+    }))
+})
+
+describe("turns for a model with few places", () => {
+  it.scoped("serves many that wait in the order they came, each as soon as a place is free", () =>
+    Effect.gen(function*() {
+      const a = yield* target("a", { limits: { concurrency: 1 }, otherwise: () => TestLlm.text("a", { delay: 40 }) })
+      const chain = yield* LlmChain.make([a.target])
+      const served: Array<number> = []
+      const calls = Effect.forEach(
+        [1, 2, 3, 4, 5],
+        (n) => Effect.tap(chain.generateText(request), () => Effect.sync(() => served.push(n))),
+        { concurrency: "unbounded" }
+      )
+      yield* during(calls, 40, 40, 40, 40, 40)
+      assert.deepStrictEqual(served, [1, 2, 3, 4, 5])
+      isIdle(a.target)
+    }))
+
+  it.scoped("lets those whose turn comes wait for their share of a minute, too", () =>
+    Effect.gen(function*() {
+      const a = yield* target("a", {
+        limits: { concurrency: 1, requestsPerMinute: 12 },
+        otherwise: () => TestLlm.text("a", { delay: 40 })
+      })
+      const chain = yield* LlmChain.make([a.target])
+      const calls = Effect.all(Array.from({ length: 4 }, () => chain.generateText(request)), {
+        concurrency: "unbounded"
+      })
+      const answers = yield* during(calls, ...Array.from({ length: 25 }, () => 1000))
+      assert.strictEqual(answers.length, 4)
+      isIdle(a.target)
+    }))
+
+  it.scoped("gives the turn of one that is interrupted to the next", () =>
+    Effect.gen(function*() {
+      const a = yield* target("a", { limits: { concurrency: 1 }, otherwise: () => TestLlm.text("a", { delay: 40 }) })
+      const chain = yield* LlmChain.make([a.target])
+      const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(chain.generateText(request)))
+      yield* Effect.yieldNow()
+      yield* TestClock.adjust(40)
+      const [first, second, third] = fibers
+      if (first === undefined || second === undefined || third === undefined) return assert.fail()
+      yield* Fiber.interrupt(second)
+      yield* TestClock.adjust(40)
+      assert.strictEqual((yield* Fiber.join(third)).text, "a")
+      assert.strictEqual((yield* Fiber.join(first)).text, "a")
+      isIdle(a.target)
+    }))
+})
+
+describe("a breaker that has closed and lets only some calls through", () => {
+  const recovering = { consecutive: 1, successesToClose: 1, random: () => 0.9 }
+
+  it.scoped("does not keep a call away that nobody else can answer, also after a failure", () =>
+    Effect.gen(function*() {
+      const a = yield* target("a", { breaker: false, otherwise: broken })
+      const b = yield* target("b", { breaker: recovering, steps: [TestLlm.fail("Transient")], otherwise: ok })
+      const only = yield* LlmChain.make([b.target], { policy: calm })
+      yield* Effect.flip(only.generateText(request))
+      yield* TestClock.adjust(6001)
+      yield* only.generateText(request)
+      assert.strictEqual(b.target.breaker.state(6001), "closed")
+      const chain = yield* LlmChain.make([a.target, b.target], { policy: calm })
+      assert.deepStrictEqual(trail((yield* chain.generateText(request)).attempts), [
+        "a failed Malformed 0",
+        "b skipped breaker 0",
+        "b answered 0 probe"
+      ])
+    }))
+
+  it.scoped("lets a call that it let through ask for a correction", () =>
+    Effect.gen(function*() {
+      const a = yield* target("a", {
+        breaker: recovering,
+        steps: [TestLlm.fail("Transient"), ok(), TestLlm.object({}), TestLlm.object({ x: 1 })]
+      })
+      const chain = yield* LlmChain.make([a.target], { policy: calm })
+      yield* Effect.flip(chain.generateText(request))
+      yield* TestClock.adjust(6001)
+      yield* chain.generateText(request)
+      const answer = yield* chain.generateObject({ ...request, schema: { type: "object", required: ["x"] } })
+      assert.deepStrictEqual(trail(answer.attempts), [
+        "a skipped breaker 0",
+        "a failed Degraded 0 probe schemaMismatch",
+        "a answered 0 repair"
+      ])
+    }))
+})
+
+describe("what a correction is taken for", () => {
+  it.scoped("reserves the answer that is sent back, too", () =>
+    Effect.gen(function*() {
+      const reserved: Array<number> = []
+      const reservation = { settle: () => Effect.void, release: Effect.void }
+      const budget: Budget.Budget = {
+        reserve: (_, usd = 0) => Effect.sync(() => (reserved.push(usd), reservation)),
+        left: () => Effect.succeed(1)
+      }
+      const wrong = { y: "a long story ".repeat(500) }
+      const a = yield* target("a", {
+        price: dollarEach("a"),
+        steps: [TestLlm.object(wrong), TestLlm.object({ x: 1 })]
+      })
+      const chain = yield* LlmChain.make([a.target], { budget })
+      yield* chain.generateObject({ ...request, schema: { type: "object", required: ["x"] } })
+      const [first = 0, second = 0] = reserved
+      assert.isAtLeast(second - first, TokenEstimate.ofText(JSON.stringify(wrong)))
     }))
 })

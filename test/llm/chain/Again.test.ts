@@ -24,6 +24,21 @@ describe("asking the same model again", () => {
       assert.deepStrictEqual((yield* a.requests).map(({ at }) => at), [0, 379])
     }))
 
+  it.scoped("does not try again where that would leave a model unasked", () =>
+    Effect.gen(function*() {
+      const a = yield* script("a", TestLlm.fail("Transient"))
+      const b = yield* script("b", TestLlm.fail("Transient"))
+      const c = yield* script("c", TestLlm.fail("Transient"))
+      const d = yield* script("d", TestLlm.text("ok"))
+      const all = yield* LlmChain.make([a, b, c, d], { policy: after(0) })
+      assert.deepStrictEqual(trail((yield* all.generateText(request)).attempts), [
+        "a failed Transient 0",
+        "b failed Transient 0 failover",
+        "c failed Transient 0 failover",
+        "d answered 0 failover"
+      ])
+    }))
+
   it.scoped("does not try again what took long, what timed out or what the schedule does not allow", () =>
     Effect.gen(function*() {
       const a = yield* script("a", TestLlm.fail("Transient", { delay: 300 }))

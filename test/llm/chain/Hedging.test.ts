@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ChainPolicy from "causeway-mcp/llm/ChainPolicy"
+import type * as Check from "causeway-mcp/llm/Check"
 import * as LlmChain from "causeway-mcp/llm/LlmChain"
 import * as TestLlm from "causeway-mcp/testing/TestLlm"
 import * as Effect from "effect/Effect"
@@ -133,5 +134,38 @@ describe("hedged calls", () => {
       isIdle(b.target)
       yield* Effect.yieldNow()
       assert.deepStrictEqual([yield* a.model.interrupted, yield* b.model.interrupted], [1, 1])
+    }))
+})
+
+describe("the second model of a hedged call", () => {
+  it.scoped("does not end a call that the first may still answer", () =>
+    Effect.gen(function*() {
+      const refuse = TestLlm.fail("RequestRejected")
+      const a = yield* script("a", TestLlm.text("a", { delay: 400 }), TestLlm.fail("Malformed", { delay: 400 }))
+      const b = yield* script("b", refuse, refuse)
+      const chain = yield* LlmChain.make([a, b], { policy: hedged() })
+      yield* filled
+      const answer = yield* during(chain.generateText(request), 250, 150)
+      assert.deepStrictEqual(trail(answer.attempts), ["b failed RequestRejected 0 hedge", "a answered 400"])
+      yield* filled
+      const error = yield* during(Effect.flip(chain.generateText(request)), 250, 150)
+      assert.strictEqual(error.reason, "RequestRejected")
+    }))
+
+  it.scoped("is paid for beside a first one whose answer is still being judged", () =>
+    Effect.gen(function*() {
+      const usage = { inputTokens: 1, outputTokens: 1 }
+      const a = yield* target("a", { price: dollarEach("a"), steps: [TestLlm.text("a", { delay: 200, usage })] })
+      const b = yield* target("b", { price: dollarEach("b"), steps: [TestLlm.text("b", { usage })] })
+      const slow: Check.Check = {
+        name: "slow",
+        judge: ({ answer }) => answer.text === "a" ? Effect.never : Exit.succeed(undefined)
+      }
+      const policy = ChainPolicy.all(hedged(), ChainPolicy.checks(slow))
+      const chain = yield* LlmChain.make([a.target, b.target], { policy })
+      yield* filled
+      const answer = yield* during(chain.generateText(request), 250)
+      assert.deepStrictEqual(trail(answer.attempts), ["b answered 0 hedge", "a failed Interrupted 200"])
+      assert.strictEqual(answer.cost?.usd, 4)
     }))
 })

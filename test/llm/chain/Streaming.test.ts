@@ -238,3 +238,32 @@ describe("streams of a chain", () => {
       ])
     }))
 })
+
+describe("what a broken stream means for a model", () => {
+  it.scoped("is what broke it: one that was cut off for its length is as well as before", () =>
+    Effect.gen(function*() {
+      const cut = TestLlm.fail("Degraded", { flaw: "truncated", after: "half" })
+      const a = yield* target("a", {
+        breaker: { consecutive: 1 },
+        steps: [cut, TestLlm.fail("Transient", { after: "half" })]
+      })
+      const chain = yield* LlmChain.make([a.target])
+      const error = yield* Effect.flip(Stream.runDrain(chain.streamText(request)))
+      assert.deepStrictEqual([error.reason, a.target.breaker.state(0)], ["StreamBroken", "closed"])
+      yield* Effect.flip(Stream.runDrain(chain.streamText(request)))
+      assert.strictEqual(a.target.breaker.state(0), "open")
+    }))
+
+  it.scoped("is nothing when the reader has had enough after a piece or before the first", () =>
+    Effect.gen(function*() {
+      const a = yield* target("a", {
+        limits: { concurrency: 1 },
+        otherwise: () => TestLlm.pieces(["a", "b", "c"], { gap: 100 })
+      })
+      const chain = yield* LlmChain.make([a.target])
+      for (const pieces of [1, 0]) {
+        yield* Stream.runDrain(Stream.take(chain.streamText(request), pieces))
+        isIdle(a.target)
+      }
+    }))
+})

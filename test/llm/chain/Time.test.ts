@@ -140,3 +140,15 @@ describe("the time of a chain's call", () => {
       ])
     }))
 })
+
+describe("the time of the last try a call may make", () => {
+  it.scoped("is kept for it by the try before", () =>
+    Effect.gen(function*() {
+      const a = yield* script("a", TestLlm.hang)
+      const b = yield* script("b", TestLlm.text("b"))
+      const chain = yield* LlmChain.make([a, b], {
+        policy: ChainPolicy.all(ChainPolicy.deadline("2 seconds"), ChainPolicy.maxAttempts(2))
+      })
+      assert.strictEqual((yield* during(chain.generateText(request), 2000)).text, "b")
+    }))
+})
