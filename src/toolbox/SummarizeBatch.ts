@@ -297,6 +297,10 @@ export const make = (
         )
       const work = Effect.gen(function*() {
         const [failures, written] = Arr.separate(yield* Effect.forEach(ids, summarise, { concurrency }))
+        const first = failures[0]
+        if (first !== undefined) {
+          yield* Effect.logWarning(`${failures.length} of ${ids.length} documents could not be summarised`, first.error)
+        }
         if (!Arr.isNonEmptyReadonlyArray(written)) return yield* SummaryVerdict.allFailed(failures)
         const overall = yield* SummaryModel.ofSummaries(forAll, written)
         yield* ToolCall.progress({ progress: total, total, message: "Wrote what they say together" })

@@ -100,5 +100,8 @@ export const ask = (
         validate
       })
       return { answer: second, problems: check(second.value), isRepaired: true }
-    }).pipe(Effect.mapError((error) => judged(error, last)))
+    }).pipe(
+      Effect.tapError((error) => Effect.logWarning("no model gave the JSON that was asked for", error)),
+      Effect.mapError((error) => judged(error, last))
+    )
   })
