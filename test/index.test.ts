@@ -19,7 +19,8 @@ const isBehind = (path: string): boolean =>
     "transport/SdkTransport"
   ].includes(path) || /^(?:testing|redis|catalog)\//u.test(path) ||
   (path.startsWith("server/") && path !== "server/McpServer") ||
-  (path.startsWith("protocol/") && !/\/(Dispatcher|Handlers|JsonMeasure|JsonSchema|JsonValidator|McpError|McpSchema)$/u.test(path))
+  (path.startsWith("protocol/") &&
+    !/\/(Dispatcher|Handlers|JsonMeasure|JsonSchema|JsonValidator|McpError|McpSchema)$/u.test(path))
 
 const modules = readdirSync(root, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())

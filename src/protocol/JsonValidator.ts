@@ -6,9 +6,9 @@
  */
 import * as CfWorker from "@cfworker/json-schema"
 import * as Either from "effect/Either"
-import type { JsonSchema } from "./JsonSchema.js"
 import * as SchemaReader from "./internal/SchemaReader.js"
 import * as JsonMeasure from "./JsonMeasure.js"
+import type { JsonSchema } from "./JsonSchema.js"
 
 /**
  * What is wrong, and where: a JSON Pointer from the root, empty for the root

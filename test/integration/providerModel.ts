@@ -90,6 +90,3 @@ export const watch = () => {
     }
   }
 }
-
-export const assertReason = (error: LlmError.LlmError | undefined, reason: LlmError.Reason): void =>
-  assert.strictEqual(error?.reason, reason, error?.message)

@@ -6,8 +6,8 @@
  */
 import type { Schema } from "@cfworker/json-schema"
 import * as Either from "effect/Either"
-import type { JsonSchema } from "../JsonSchema.js"
 import * as JsonMeasure from "../JsonMeasure.js"
+import type { JsonSchema } from "../JsonSchema.js"
 import * as SafePattern from "./SafePattern.js"
 
 /**

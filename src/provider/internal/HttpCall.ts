@@ -25,8 +25,6 @@ import type * as LlmError from "../../llm/LlmError.js"
 import * as HttpFailure from "./HttpFailure.js"
 import * as TimeBound from "./TimeBound.js"
 
-export { malformed, timedOut } from "./HttpFailure.js"
-
 /**
  * The largest answer that is read, in bytes.
  *

@@ -1,0 +1,67 @@
+/**
+ * A test authority and what it has signed, all with the same key: a certificate
+ * of localhost that is good, one that is past its time, one of another host. They
+ * are good for nothing but tests.
+ */
+
+export const privateKey = [
+  "-----BEGIN PRIVATE KEY-----",
+  "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/Z0nhOGwD3B3QKL7",
+  "vjTXGrLYtId+HxkktZ4a/mQ+ifShRANCAAQp7ykssSZykEYScPbxuddSXV4fF4qA",
+  "2vWNLCIRcnntTeGSrYZgfZ0V5dauZuSKQS+5ZjZE64WITnWSlhRKODG6",
+  "-----END PRIVATE KEY-----"
+].join("\n")
+
+export const authority = [
+  "-----BEGIN CERTIFICATE-----",
+  "MIIBmDCCAT+gAwIBAgIUKmgsIQjADkdKMIk6lAEpMqf8jQkwCgYIKoZIzj0EAwIw",
+  "GTEXMBUGA1UEAwwOVGVzdCBBdXRob3JpdHkwIBcNMjYxMTIyMjAzMjI3WhgPMjEy",
+  "NjEwMjkyMDMyMjdaMBkxFzAVBgNVBAMMDlRlc3QgQXV0aG9yaXR5MFkwEwYHKoZI",
+  "zj0CAQYIKoZIzj0DAQcDQgAE18HZQ6P3qwrg2yV9TSEiuGEWEaKm/x8xJxRg4Vmo",
+  "9IhDZYwHxwa5r5a95BR3qF6TX7Dd+Xer7bdIi/zMbfjkN6NjMGEwHQYDVR0OBBYE",
+  "FJE1KAXJz3PkkJdwBKbqaXn+33MBMB8GA1UdIwQYMBaAFJE1KAXJz3PkkJdwBKbq",
+  "aXn+33MBMA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgIEMAoGCCqGSM49",
+  "BAMCA0cAMEQCIE6P85lwlXd2LBn6EsUQBcUmQ9WR2vRN3Xu3/sWR6T2+AiBV0Lq6",
+  "0sDVhmf6DseTWCBFCXGzP4QG30rjSKYJHCXBSA==",
+  "-----END CERTIFICATE-----"
+].join("\n")
+
+export const good = [
+  "-----BEGIN CERTIFICATE-----",
+  "MIIBfDCCASKgAwIBAgIBATAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5UZXN0IEF1",
+  "dGhvcml0eTAgFw0yNjAxMDEwMDAwMDBaGA8yMTI1MTIzMTIzNTk1OVowFDESMBAG",
+  "A1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKe8pLLEm",
+  "cpBGEnD28bnXUl1eHxeKgNr1jSwiEXJ57U3hkq2GYH2dFeXWrmbkikEvuWY2ROuF",
+  "iE51kpYUSjgxuqNeMFwwGgYDVR0RBBMwEYIJbG9jYWxob3N0hwR/AAABMB0GA1Ud",
+  "DgQWBBT3VxDC/VrVWRpotwntZSY3pnI/VDAfBgNVHSMEGDAWgBSRNSgFyc9z5JCX",
+  "cASm6ml5/t9zATAKBggqhkjOPQQDAgNIADBFAiEAnCfGpUkdMsuii4I8qp+e/vhm",
+  "NNn4BybWB6XYPNSXLJwCIE1unSeOCO/GYbxPo6PtOLj4pnLOV93jbWiv6T1JkUm1",
+  "-----END CERTIFICATE-----"
+].join("\n")
+
+export const expired = [
+  "-----BEGIN CERTIFICATE-----",
+  "MIIBeTCCASCgAwIBAgIBAzAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5UZXN0IEF1",
+  "dGhvcml0eTAeFw0yMDAxMDEwMDAwMDBaFw0yMTAxMDEwMDAwMDBaMBQxEjAQBgNV",
+  "BAMMCWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCnvKSyxJnKQ",
+  "RhJw9vG511JdXh8XioDa9Y0sIhFyee1N4ZKthmB9nRXl1q5m5IpBL7lmNkTrhYhO",
+  "dZKWFEo4MbqjXjBcMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAdBgNVHQ4E",
+  "FgQU91cQwv1a1VkaaLcJ7WUmN6ZyP1QwHwYDVR0jBBgwFoAUkTUoBcnPc+SQl3AE",
+  "puppef7fcwEwCgYIKoZIzj0EAwIDRwAwRAIgKFTSeh7KQmXbC1wkdeynLBLWYOxa",
+  "GzzWHmtH3g4fvpoCIFxtUdxTdhk5UEtXCHhGoD0qVyZvaiyjowSZe+zlsU0n",
+  "-----END CERTIFICATE-----"
+].join("\n")
+
+export const elsewhere = [
+  "-----BEGIN CERTIFICATE-----",
+  "MIIBhjCCASygAwIBAgIBAjAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5UZXN0IEF1",
+  "dGhvcml0eTAgFw0yNjAxMDEwMDAwMDBaGA8yMTI1MTIzMTIzNTk1OVowHDEaMBgG",
+  "A1UEAwwRZWxzZXdoZXJlLmV4YW1wbGUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC",
+  "AAQp7ykssSZykEYScPbxuddSXV4fF4qA2vWNLCIRcnntTeGSrYZgfZ0V5dauZuSK",
+  "QS+5ZjZE64WITnWSlhRKODG6o2AwXjAcBgNVHREEFTATghFlbHNld2hlcmUuZXhh",
+  "bXBsZTAdBgNVHQ4EFgQU91cQwv1a1VkaaLcJ7WUmN6ZyP1QwHwYDVR0jBBgwFoAU",
+  "kTUoBcnPc+SQl3AEpuppef7fcwEwCgYIKoZIzj0EAwIDSAAwRQIgO4IGKx0+z/e1",
+  "18jLYh/G+qacC1qez18VtypJH/XMYHUCIQDxJf+cfP9bch8C79xYMi6QXXIBV2E7",
+  "IkiWbSnC57x9/w==",
+  "-----END CERTIFICATE-----"
+].join("\n")
