@@ -1,7 +1,6 @@
 /**
  * Models that ask a scripted server, and what the tests of them share.
  */
-import { assert } from "@effect/vitest"
 import type * as Chat from "causeway-mcp/llm/Chat"
 import type * as LlmError from "causeway-mcp/llm/LlmError"
 import * as OpenAiCompatible from "causeway-mcp/provider/OpenAiCompatible"
