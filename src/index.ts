@@ -273,6 +273,13 @@ export * as Check from "./llm/Check.js"
 export * as CoalescingLlm from "./llm/CoalescingLlm.js"
 
 /**
+ * Asks a model to correct its own JSON, by what is wrong and where.
+ *
+ * @since 0.1.0
+ */
+export * as Correction from "./llm/Correction.js"
+
+/**
  * What an error of a model means for the model and for the call: whether to ask
  * the next, whether to ask again, whom to leave alone for how long.
  *
