@@ -12,7 +12,8 @@ import * as Program from "./program.js"
 setFlagsFromString("--expose-gc")
 
 /**
- * Collects garbage now, so that one cell does not pay for another's.
+ * Collects garbage now. Not for between the cells of a round: code that was not
+ * run since the last few collections is thrown away and compiled anew.
  *
  * @since 0.1.0
  */
@@ -50,7 +51,6 @@ export interface Alone {
  * @since 0.1.0
  */
 export const alone = async (calls: number, start: () => Fiber.RuntimeFiber<unknown, unknown>): Promise<Alone> => {
-  collect()
   const wall = new Float64Array(calls)
   const cpu = new Float64Array(calls)
   for (let index = 0; index < calls; index++) {
@@ -80,7 +80,6 @@ export const measure = async (
   atOnce: number,
   call: () => Promise<number | undefined>
 ): Promise<Cell> => {
-  collect()
   const times = new Float64Array(calls)
   let next = 0
   const before = process.cpuUsage()
