@@ -99,16 +99,23 @@ export const make = (
     yield* checkIds(all)
     const name = options.name ?? "chain"
     const pcg = options.seed === undefined ? undefined : new Utils.PCGRandom(options.seed)
+    const { budget } = options
+    const telemetry = ChainTelemetry.make(name, targets)
+    const scope = yield* Effect.scope
     const engine: Run.Engine = {
       name,
       policy,
       millis: millisOf(policy),
       tiers: all,
       targets,
-      budget: options.budget,
+      budget,
+      // A budget that others share may take its time to tell; no call waits for that.
+      afterCall: budget === undefined
+        ? undefined
+        : Effect.forkIn(Effect.map(budget.left(), telemetry.budgetLeft), scope),
       hedges: policy.hedge === undefined ? undefined : RetryBudget.make(policy.hedge.budget),
       watch: yield* Deadline.make(),
-      telemetry: ChainTelemetry.make(name, targets),
+      telemetry,
       random: pcg === undefined ? Math.random : () => pcg.number()
     }
     return chain(engine)

@@ -127,7 +127,9 @@ export const Metric = {
   /** Calls under way; by target. */
   llmInFlight: "causeway_llm_in_flight",
   /** Retries that are within the budget; by target. */
-  llmRetryBudget: "causeway_llm_retry_budget_left"
+  llmRetryBudget: "causeway_llm_retry_budget_left",
+  /** US dollars that may still be spent in this period, all tenants together; by chain. */
+  llmBudgetLeft: "causeway_llm_budget_left_usd"
 } as const
 
 /**

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Budget from "causeway-mcp/llm/Budget"
 import type * as Chat from "causeway-mcp/llm/Chat"
 import * as ChainMetrics from "causeway-mcp/llm/internal/ChainMetrics"
 import type * as Llm from "causeway-mcp/llm/Llm"
+import * as LlmChain from "causeway-mcp/llm/LlmChain"
 import * as LlmError from "causeway-mcp/llm/LlmError"
 import * as Target from "causeway-mcp/llm/Target"
+import * as TestLlm from "causeway-mcp/testing/TestLlm"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as MetricPair from "effect/MetricPair"
@@ -138,6 +141,33 @@ describe("ChainMetrics", () => {
         { value: 1, labels: { outcome: "won" } },
         { value: 2, labels: { outcome: "denied" } }
       ])
+    }))
+
+  it.scoped("shows what may still be spent after each call, where there is a limit", () =>
+    Effect.gen(function*() {
+      const { chain } = yield* setting
+      const answering = yield* TestLlm.make({
+        provider: "first",
+        otherwise: () => TestLlm.text("ok", { usage: { inputTokens: 10, outputTokens: 10 } })
+      })
+      const price = {
+        provider: "first",
+        model: "scripted",
+        from: "2026-01-01",
+        inputPerMillion: 1e5,
+        outputPerMillion: 1e5
+      }
+      const ask = (name: string, options: Budget.Options) =>
+        Effect.gen(function*() {
+          const target = yield* Target.make(answering, { price })
+          const budget = Budget.make(options)
+          const model = yield* LlmChain.make([target], { name, budget })
+          yield* model.generateText({ messages: [{ role: "user", text: "What is new?" }], maxTokens: 20 })
+          yield* Effect.yieldNow()
+          return yield* read("causeway_llm_budget_left_usd", "chain", name)
+        })
+      assert.deepStrictEqual(yield* ask(`${chain}-limited`, { total: 100 }), [{ value: 98, labels: {} }])
+      assert.deepStrictEqual(yield* ask(`${chain}-free`, { perTenant: 100 }), [])
     }))
 
   it.effect("shows the levels of a target: breaker, headroom, calls under way, retries left", () =>

@@ -26,7 +26,9 @@ export interface ChainMetrics {
   readonly ended: (outcome: "answered" | LlmError.Reason, elapsedMs: number, wireMs: number, cost: Chat.Cost) => void
   readonly failedOver: (from: Target.Target, to: Target.Target, reason: string) => void
   readonly hedged: (outcome: "won" | "lost" | "denied") => void
-  /** Levels that are worth a gauge: breaker, headroom, calls under way, what is left of the budget. */
+  /** What may still be spent, in US dollars; no figure where nothing limits it. */
+  readonly budgetLeft: (usd: number) => void
+  /** Levels that are worth a gauge: breaker, headroom, calls under way, retries left. */
   readonly levels: (target: Target.Target, now: number) => void
 }
 
@@ -100,7 +102,8 @@ const instruments = () => {
     breakerState: gauge(Telemetry.Metric.llmBreakerState, "0 is closed, 1 half open, 2 open."),
     headroom: gauge(Telemetry.Metric.llmHeadroom, "The share that is left of the scarcer limit."),
     inFlight: gauge(Telemetry.Metric.llmInFlight, "Calls under way."),
-    retryBudget: gauge(Telemetry.Metric.llmRetryBudget, "Retries that are within the budget.")
+    retryBudget: gauge(Telemetry.Metric.llmRetryBudget, "Retries that are within the budget."),
+    budgetLeft: gauge(Telemetry.Metric.llmBudgetLeft, "What may still be spent in this period, in US dollars.")
   }
 }
 
@@ -176,6 +179,9 @@ export const make = (chain: string, targets: ReadonlyArray<Target.Target>): Chai
     },
     failedOver: (from, to, reason) => metrics.failovers.unsafeUpdate(1, failovers(from)(to)(bounded(reason))),
     hedged: (outcome) => metrics.hedges.unsafeUpdate(1, byOutcome(outcome)),
+    budgetLeft: (usd) => {
+      if (Number.isFinite(usd)) metrics.budgetLeft.unsafeUpdate(usd, whole)
+    },
     levels: (target, now) => {
       const by = of(target).state
       metrics.breakerState.unsafeUpdate(stateNumbers[target.breaker.state(now)], by)

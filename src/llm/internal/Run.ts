@@ -45,6 +45,8 @@ export interface Engine {
   /** Of all tiers. */
   readonly targets: ReadonlyArray<Target.Target>
   readonly budget: Budget.Budget | undefined
+  /** Run when a call has ended; it waits for nothing. */
+  readonly afterCall: Effect.Effect<unknown> | undefined
   /** Bounds the share of calls that are hedged. */
   readonly hedges: RetryBudget.RetryBudget | undefined
   readonly watch: Deadline.Watch

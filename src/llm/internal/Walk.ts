@@ -42,8 +42,9 @@ export const call = <A extends Try.Answer>(
   method: "generateText" | "generateObject" | "streamText",
   request: Run.Request,
   ask: (run: Run.Run) => Question<A>
-): Effect.Effect<A, LlmError.LlmError> =>
-  engine.telemetry.call(
+): Effect.Effect<A, LlmError.LlmError> => {
+  const { afterCall } = engine
+  const called = engine.telemetry.call(
     method,
     request,
     Effect.uninterruptibleMask((restore) =>
@@ -57,6 +58,8 @@ export const call = <A extends Try.Answer>(
       )
     )
   )
+  return afterCall === undefined ? called : Effect.onExit(called, () => afterCall)
+}
 
 const next = <A extends Try.Answer>(
   run: Run.Run,
