@@ -63,3 +63,17 @@ export const parse = (url: string): Either.Either<RedisAddress, string> => {
     password: found.password === "" ? undefined : found.password
   })
 }
+
+/**
+ * Reads where a node of a cluster is from `host:port`, with an IPv6 address in
+ * brackets; the left side is a sentence about what is wrong with it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parseNode = (text: string): Either.Either<Pick<RedisAddress, "host" | "port">, string> => {
+  const found = /^[\w.-]+:\d+$|^\[[\da-f:.]+\]:\d+$/iu.test(text) ? parts(`redis://${text}`) : undefined
+  return found === undefined || found.host === "" || found.port === 0
+    ? Either.left("a node of the Redis cluster cannot be read; write host:port, and [address]:port for IPv6")
+    : Either.right({ host: found.host, port: found.port })
+}

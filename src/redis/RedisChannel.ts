@@ -71,7 +71,10 @@ export const make = (
   Effect.gen(function*() {
     const read = RedisConnection.settings(redis, user)
     if (Either.isLeft(read)) return yield* new RedisTrouble.Misconfigured({ description: read.left })
-    const settings = { ...read.right, report: yield* RedisConnection.makeReport(read.right.address) }
+    const settings = {
+      ...read.right,
+      report: yield* RedisConnection.makeReport(RedisConnection.nameOf(read.right.address))
+    }
     // Redis shares channels between its databases.
     const channel = `${redis.prefix ?? "causeway:"}${name}:${settings.address.db}`
 

@@ -22,8 +22,14 @@ import { isTimeout, Misconfigured, translate, Unavailable } from "./RedisTrouble
  * @category models
  */
 export interface Connection {
-  /** Sends a command when the connection stands; fails in time when Redis does not answer. */
-  readonly use: <A>(command: (redis: Redis) => Promise<A>) => Effect.Effect<A, Trouble>
+  /**
+   * Sends a command when the connection stands; fails in time when Redis does not
+   * answer. In a cluster it goes to the node that has `key`, and must not be one
+   * of `Settings.scripts`: a node that sends a command on has not read its script.
+   */
+  readonly use: <A>(command: (redis: Redis) => Promise<A>, key?: string) => Effect.Effect<A, Trouble>
+  /** Succeeds when Redis answers; of a cluster, when a node answers that finds the cluster whole. */
+  readonly ping: Effect.Effect<void, Trouble>
 }
 
 /**
@@ -43,6 +49,15 @@ export interface Options {
   readonly commandTimeout?: Duration.DurationInput | undefined
   /** The time one attempt to connect may take; two seconds unless given. */
   readonly connectTimeout?: Duration.DurationInput | undefined
+  /**
+   * Whether the URL leads to a node of a Redis Cluster; `false` unless given. What
+   * has keys then learns of the other nodes and follows what they hold. A channel
+   * has none: it stays with the node at the URL, for a cluster passes on to all
+   * nodes what is published on one.
+   */
+  readonly cluster?: boolean | undefined
+  /** More nodes of the cluster, as `host:port`, to ask when the one at the URL is away. */
+  readonly clusterNodes?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -59,6 +74,8 @@ export interface Settings {
   readonly connectTimeout: number
   /** Who uses it, for messages: `the session store`. */
   readonly user: string
+  /** Where to ask for the nodes of a cluster; absent when Redis is a single server. */
+  readonly seeds?: ReadonlyArray<RedisAddress.RedisAddress> | undefined
   readonly scripts?: RedisOptions["scripts"]
   /** Told of every trouble, and of its end; who has several connections hands each the same. Logs unless given. */
   readonly report?: Report | undefined
@@ -86,16 +103,28 @@ const timer = (duration: Duration.DurationInput): number =>
  * @category configuration
  */
 export const settings = (options: Options, user: string): Either.Either<Settings, string> =>
-  Either.map(RedisAddress.parse(Redacted.value(options.url)), (address) => ({
-    address: {
-      ...address,
-      username: options.username ?? address.username,
-      password: options.password === undefined ? address.password : Redacted.value(options.password)
-    },
-    commandTimeout: timer(options.commandTimeout ?? "1 second"),
-    connectTimeout: timer(options.connectTimeout ?? "2 seconds"),
-    user
-  }))
+  Either.gen(function*() {
+    const parsed = yield* RedisAddress.parse(Redacted.value(options.url))
+    const address = {
+      ...parsed,
+      username: options.username ?? parsed.username,
+      password: options.password === undefined ? parsed.password : Redacted.value(options.password)
+    }
+    const common = {
+      address,
+      commandTimeout: timer(options.commandTimeout ?? "1 second"),
+      connectTimeout: timer(options.connectTimeout ?? "2 seconds"),
+      user
+    }
+    if (options.cluster !== true) {
+      return options.clusterNodes === undefined
+        ? common
+        : yield* Either.left("nodes of a Redis cluster are given, but the option cluster is not true")
+    }
+    if (address.db !== 0) return yield* Either.left("a Redis cluster has no database but 0; end the URL before it")
+    const others = yield* Either.all((options.clusterNodes ?? []).map(RedisAddress.parseNode))
+    return { ...common, seeds: [address, ...others.map((other) => ({ ...address, ...other }))] }
+  })
 
 /** Half a delay is fixed and half is chance, so that many instances do not come back at once. */
 const retryDelay = (times: number): number => {
@@ -145,15 +174,14 @@ const close = (redis: Redis): Effect.Effect<void> =>
 
 /**
  * Logs an outage once, however many attempts it takes and however many
- * connections it cuts, and its end.
+ * connections it cuts, and its end. `name` says what Redis is called in the log.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const makeReport = (address: RedisAddress.RedisAddress): Effect.Effect<Report> =>
+export const makeReport = (name: string): Effect.Effect<Report> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     const log = (message: Effect.Effect<void>) => void Runtime.runFork(runtime)(message)
-    const name = `Redis at ${address.host}:${address.port}`
     const down = new Map<object, string>()
     return (connection, trouble) => {
       if (trouble === undefined) {
@@ -169,6 +197,14 @@ export const makeReport = (address: RedisAddress.RedisAddress): Effect.Effect<Re
   })
 
 /**
+ * What a single server is called in the log.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const nameOf = ({ host, port }: RedisAddress.RedisAddress): string => `Redis at ${host}:${port}`
+
+/**
  * Begins to connect, and succeeds at once: also while Redis is away. The
  * connection ends with the scope.
  *
@@ -179,7 +215,7 @@ export const make = (settings: Settings): Effect.Effect<Connection, Misconfigure
   Effect.gen(function*() {
     const { commandTimeout } = settings
     const ioredis = yield* driver
-    const report = settings.report ?? (yield* makeReport(settings.address))
+    const report = settings.report ?? (yield* makeReport(nameOf(settings.address)))
 
     const self = {}
     const settled = Deferred.unsafeMake<void>(FiberId.none)
@@ -257,18 +293,19 @@ export const make = (settings: Settings): Effect.Effect<Connection, Misconfigure
         : Effect.zipRight(Effect.timeoutOption(Deferred.await(settled), commandTimeout), check)
     )
 
-    return {
-      use: (command) =>
-        Effect.zipRight(
-          usable,
-          Effect.tryPromise({
-            try: () => command(redis),
-            catch: (error) => {
-              const reason = translate(error, settings.user)
-              if (isTimeout(error)) doubt(reason)
-              return reason
-            }
-          })
-        )
-    }
+    const use: Connection["use"] = (command) =>
+      Effect.zipRight(
+        usable,
+        Effect.tryPromise({
+          try: () => {
+            const reply = command(redis)
+            // Here and not below, for whoever asked may have gone by then.
+            reply.catch((error: unknown) => isTimeout(error) && doubt(translate(error, settings.user)))
+            return reply
+          },
+          catch: (error) => translate(error, settings.user)
+        })
+      )
+
+    return { use, ping: Effect.asVoid(use((redis) => redis.ping())) }
   })

@@ -47,10 +47,13 @@ const refusals: ReadonlyArray<readonly [RegExp, (user: string) => string]> = [
   [/^NOAUTH/, () => "Redis asks for a password, and none is set"],
   [/\bNOPERM\b/, (user) => `the Redis user may not run the commands that ${user} needs`],
   [/^ERR (DB index|invalid DB)/, () => "Redis has no database with the number in the URL"],
+  [/cluster support disabled/, () => "this Redis is no cluster; leave out the option cluster"],
   [/\bWRONGTYPE\b/, (user) => `the keys under ${user}'s prefix hold something else`],
   [
     /^MOVED|\bCROSSSLOT\b/,
-    () => "this Redis is a node of a cluster; give the address of a single server or of a proxy"
+    () =>
+      "this Redis is a node of a cluster; set the option cluster to true, or give the address of a single server or " +
+      "of a proxy"
   ]
 ]
 

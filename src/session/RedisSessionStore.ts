@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Redis } from "ioredis"
+import * as RedisCluster from "../redis/RedisCluster.js"
 import * as RedisConnection from "../redis/RedisConnection.js"
 import * as RedisTrouble from "../redis/RedisTrouble.js"
 import * as SessionStore from "./SessionStore.js"
@@ -56,22 +57,28 @@ end
 return added
 `
 
+type Append = readonly [
+  events: string,
+  ids: string,
+  id: string,
+  entry: string,
+  maxEvents: number,
+  lifetime: string
+]
+
 /** What the script adds to the client, which the driver's type cannot know. */
 interface Scripted extends Redis {
-  readonly appendSessionEvent: (
-    events: string,
-    ids: string,
-    id: string,
-    entry: string,
-    maxEvents: number,
-    lifetime: string
-  ) => Promise<number>
+  readonly appendSessionEvent: (...given: Append) => Promise<number>
 }
 
-const encode = ({ eventId, occurredAt, text, type }: SessionStore.SessionEvent): readonly [string, string] => {
+/** A node of a cluster that is asked for a moving slot may not have the script, and asking again would ask another. */
+const appendWhole = async (redis: Redis, [events, ids, ...given]: Append): Promise<number> =>
+  Number(await redis.eval(append, 2, events, ids, ...given))
+
+const encode = (event: SessionStore.SessionEvent): readonly [string, string] => {
   // As JSON an id has no line feed and no half of a surrogate pair, both of which would blur it with others.
-  const id = JSON.stringify(eventId)
-  return [id, `${id}\n${JSON.stringify({ eventId, type, text, occurredAt })}`]
+  const id = JSON.stringify(event.eventId)
+  return [id, `${id}\n${SessionStore.toJson(event)}`]
 }
 
 const isEvent = Schema.is(SessionStore.SessionEvent)
@@ -103,7 +110,8 @@ const reasonOf = (trouble: RedisTrouble.Trouble): SessionStore.SessionStoreError
 }
 
 /**
- * Makes the store on one connection of its own, which ends with the scope.
+ * Makes the store on a connection of its own, which ends with the scope; in a
+ * cluster on one to each node.
  *
  * @since 0.1.0
  * @category constructors
@@ -114,10 +122,13 @@ export const make = (
   Effect.gen(function*() {
     const connection = yield* settings(options).pipe(
       Either.mapLeft((description) => new RedisTrouble.Misconfigured({ description })),
-      Effect.flatMap(RedisConnection.make),
+      Effect.flatMap((settings) =>
+        settings.seeds === undefined ? RedisConnection.make(settings) : RedisCluster.make(settings, settings.seeds)
+      ),
       Effect.mapError((trouble) => new SessionStore.SessionStoreError({ method: "open", reason: reasonOf(trouble) }))
     )
-    const { maxEvents, timeToLive } = SessionStore.resolveRetention(options.retention)
+    const isCluster = options.cluster === true
+    const { maxEventBytes, maxEvents, timeToLive } = SessionStore.resolveRetention(options.retention)
     const lifetime = Duration.isFinite(timeToLive)
       ? String(Math.min(Math.ceil(Duration.toMillis(timeToLive)), Number.MAX_SAFE_INTEGER))
       : "0"
@@ -129,46 +140,61 @@ export const make = (
       return [`${key}:events`, `${key}:ids`]
     }
 
-    const run = <A>(
+    const translate = <A>(
       method: SessionStore.SessionStoreError["method"],
-      command: (redis: Redis) => Promise<A>
-    ): Effect.Effect<A, SessionStore.SessionStoreError> =>
+      command: Effect.Effect<A, RedisTrouble.Trouble>
+    ) =>
       Effect.mapError(
-        connection.use(command),
+        command,
         (trouble) => new SessionStore.SessionStoreError({ method, reason: reasonOf(trouble) })
       )
 
+    const run = <A>(
+      method: SessionStore.SessionStoreError["method"],
+      user: SessionStore.User,
+      command: (redis: Redis, keys: readonly [events: string, ids: string]) => Promise<A>
+    ): Effect.Effect<A, SessionStore.SessionStoreError> => {
+      const keys = keysOf(user)
+      return translate(method, connection.use((redis) => command(redis, keys), keys[0]))
+    }
+
     return {
       append: Effect.fn("SessionStore.append")((user, event) =>
-        Effect.map(
-          // The connection was given this script by name.
-          run("append", (redis) =>
-            (redis as Scripted).appendSessionEvent(...keysOf(user), ...encode(event), maxEvents, lifetime)),
-          (added) =>
-            added === 1 ? "recorded" as const : "duplicate" as const
+        Effect.zipRight(
+          SessionStore.checkSize(event, maxEventBytes),
+          Effect.map(
+            run("append", user, (redis, keys) => {
+              const given = [...keys, ...encode(event), maxEvents, lifetime] as const
+              // The connection to a single server was given this script by name.
+              return isCluster ? appendWhole(redis, given) : (redis as Scripted).appendSessionEvent(...given)
+            }),
+            (added) => added === 1 ? "recorded" as const : "duplicate" as const
+          )
         )
       ),
       history: Effect.fn("SessionStore.history")((user, options) => {
         // Which events are recent enough is known only after reading them.
-        const count = options?.since === undefined ? Math.min(options?.limit ?? maxEvents, maxEvents) : maxEvents
+        const isWhole = options?.since === undefined && options?.until === undefined
+        const count = isWhole ? Math.min(options?.limit ?? maxEvents, maxEvents) : maxEvents
         return count < 1
           ? Effect.succeed([])
           : Effect.map(
-            run("history", (redis) => redis.lrange(keysOf(user)[0], 0, Math.ceil(count) - 1)),
+            run("history", user, (redis, [events]) => redis.lrange(events, 0, Math.ceil(count) - 1)),
             (entries) => SessionStore.select(decode(entries), options)
           )
       }),
       forget: Effect.fn("SessionStore.forget")((user) =>
-        Effect.asVoid(run("forget", (redis) => redis.del(...keysOf(user))))
+        Effect.asVoid(run("forget", user, (redis, keys) => redis.del(...keys)))
       ),
-      ping: Effect.asVoid(run("ping", (redis) => redis.ping()))
+      ping: translate("ping", connection.ping)
     }
   })
 
 /**
  * The store in Redis. It builds at once, also while Redis is away: calls then
  * fail as `Unavailable`, and work again when Redis is back. A URL that cannot be
- * read fails here, as `Misconfigured`.
+ * read fails here, as `Misconfigured`. In a cluster the calls for users of a node
+ * that is away fail alone, until a replica takes its place.
  *
  * @since 0.1.0
  * @category layers

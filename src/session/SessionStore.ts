@@ -80,6 +80,26 @@ export class Misconfigured extends Schema.TaggedError<Misconfigured>("causeway/S
 }
 
 /**
+ * The event is larger than the store keeps; nothing was recorded.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooLarge extends Schema.TaggedError<TooLarge>("causeway/SessionStore/TooLarge")("TooLarge", {
+  /** The event's size as JSON in UTF-8. */
+  bytes: Schema.Number,
+  maxBytes: Schema.Number
+}) {
+  get isRetryable() {
+    return false
+  }
+  override get message() {
+    return `an event of ${this.bytes} bytes is more than the ${this.maxBytes} that the session store keeps; ` +
+      "shorten its text, or raise retention.maxEventBytes"
+  }
+}
+
+/**
  * @since 0.1.0
  * @category errors
  */
@@ -87,7 +107,7 @@ export class SessionStoreError extends Schema.TaggedError<SessionStoreError>("ca
   "SessionStoreError",
   {
     method: Schema.Literal("open", "append", "history", "forget", "ping"),
-    reason: Schema.Union(Unavailable, Misconfigured)
+    reason: Schema.Union(Unavailable, Misconfigured, TooLarge)
   }
 ) {
   get isRetryable() {
@@ -109,6 +129,27 @@ export interface Retention {
   readonly maxEvents?: number | undefined
   /** Time since a user's last event after which the history is forgotten. 30 days unless given. */
   readonly timeToLive?: Duration.DurationInput | undefined
+  /**
+   * The size of one event as JSON in UTF-8, at least 1,024; a larger one is
+   * refused. 65,536 unless given. To read a history takes at most `maxEvents`
+   * times as much.
+   */
+  readonly maxEventBytes?: number | undefined
+}
+
+/**
+ * Which of a user's events to give.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Window {
+  /** The most events; all that are kept unless given. */
+  readonly limit?: number | undefined
+  /** ISO 8601; only what happened at this moment or after it. */
+  readonly since?: string | undefined
+  /** ISO 8601; only what happened before this moment. */
+  readonly until?: string | undefined
 }
 
 /**
@@ -119,15 +160,21 @@ export class SessionStore extends Context.Tag("causeway/SessionStore")<SessionSt
   /**
    * Records an event. Idempotent by event id among the events still kept:
    * `"duplicate"` when it was there already, and nothing changes. Starts the
-   * user's time to live anew.
+   * user's time to live anew. Fails as `TooLarge` above `maxEventBytes`. After a
+   * failure as `Unavailable` it may have been recorded all the same; append it
+   * again, with the same id.
    */
   readonly append: (user: User, event: SessionEvent) => Effect.Effect<"recorded" | "duplicate", SessionStoreError>
   /** The latest events, newest first by arrival; empty when the user is unknown or expired. */
   readonly history: (
     user: User,
-    options?: { readonly limit?: number | undefined; readonly since?: string | undefined }
+    options?: Window
   ) => Effect.Effect<ReadonlyArray<SessionEvent>, SessionStoreError>
-  /** Erases a user; erasing twice is no error. */
+  /**
+   * Erases a user; erasing twice is no error. What is appended at the same time
+   * is erased or stays as a whole. Until it has succeeded the user may still be
+   * there.
+   */
   readonly forget: (user: User) => Effect.Effect<void, SessionStoreError>
   /** Succeeds when the store can answer. */
   readonly ping: Effect.Effect<void, SessionStoreError>
@@ -142,28 +189,63 @@ export class SessionStore extends Context.Tag("causeway/SessionStore")<SessionSt
  */
 export const resolveRetention = (
   retention: Retention = {}
-): { readonly maxEvents: number; readonly timeToLive: Duration.Duration } => {
+): { readonly maxEventBytes: number; readonly maxEvents: number; readonly timeToLive: Duration.Duration } => {
   const maxEvents = Math.trunc(retention.maxEvents ?? 200)
+  const maxEventBytes = Math.trunc(retention.maxEventBytes ?? 65_536)
   return {
+    maxEventBytes: maxEventBytes >= 1024 ? Math.min(maxEventBytes, 16_777_216) : 1024,
     maxEvents: maxEvents >= 1 ? Math.min(maxEvents, 1_000_000) : 1,
     timeToLive: Duration.max(Duration.decode(retention.timeToLive ?? "30 days"), Duration.millis(1))
   }
 }
 
 /**
+ * An event as JSON, the same whatever else the object holds.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const toJson = ({ eventId, occurredAt, text, type }: SessionEvent): string =>
+  JSON.stringify({ eventId, type, text, occurredAt })
+
+const encoder = new TextEncoder()
+
+/**
+ * Fails as `TooLarge` when an event is larger than `maxBytes`, as every store
+ * does before it appends.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const checkSize = (event: SessionEvent, maxBytes: number): Effect.Effect<void, SessionStoreError> => {
+  const { eventId, occurredAt, text, type } = event
+  // As JSON no character takes more than six bytes, so that most need not be written out to be measured.
+  if ((eventId.length + type.length + text.length + occurredAt.length) * 6 + 100 <= maxBytes) return Effect.void
+  return Effect.suspend(() => {
+    const bytes = encoder.encode(toJson(event)).length
+    return bytes <= maxBytes
+      ? Effect.void
+      : Effect.fail(new SessionStoreError({ method: "append", reason: new TooLarge({ bytes, maxBytes }) }))
+  })
+}
+
+/**
  * Takes from a user's events, newest first, what `history` was asked for. An
- * event whose time cannot be read is not at or after any moment, and a limit of
- * 0 or less gives none.
+ * event whose time cannot be read is neither after nor before any moment, and a
+ * limit of 0 or less gives none.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const select = (
   events: ReadonlyArray<SessionEvent>,
-  options: { readonly limit?: number | undefined; readonly since?: string | undefined } = {}
+  options: Window = {}
 ): ReadonlyArray<SessionEvent> => {
   const since = options.since === undefined ? undefined : Date.parse(options.since)
-  const found = since === undefined ? events : events.filter((event) => Date.parse(event.occurredAt) >= since)
+  const until = options.until === undefined ? undefined : Date.parse(options.until)
+  const found = events.filter(({ occurredAt }) =>
+    (since === undefined || Date.parse(occurredAt) >= since) && (until === undefined || Date.parse(occurredAt) < until)
+  )
   return found.slice(0, Math.max(0, options.limit ?? found.length))
 }
 
@@ -176,7 +258,7 @@ export const select = (
  */
 export const makeMemory = (retention?: Retention): Effect.Effect<Context.Tag.Service<SessionStore>> =>
   Effect.sync(() => {
-    const { maxEvents, timeToLive } = resolveRetention(retention)
+    const { maxEventBytes, maxEvents, timeToLive } = resolveRetention(retention)
     const lifetime = Duration.toMillis(timeToLive)
     // Every append moves its user to the end and starts the same time to live, so the first users expire first.
     const users = new Map<string, { readonly events: Map<string, SessionEvent>; readonly until: number }>()
@@ -206,7 +288,11 @@ export const makeMemory = (retention?: Retention): Effect.Effect<Context.Tag.Ser
     }
 
     return {
-      append: (user, event) => Effect.map(Clock.currentTimeMillis, (now) => add(user, event, now)),
+      append: (user, event) =>
+        Effect.zipRight(
+          checkSize(event, maxEventBytes),
+          Effect.map(Clock.currentTimeMillis, (now) => add(user, event, now))
+        ),
       history: (user, options) =>
         Effect.map(
           Clock.currentTimeMillis,

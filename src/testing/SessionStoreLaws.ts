@@ -4,26 +4,27 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
 import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import * as SessionStore from "../session/SessionStore.js"
+import type {
+  Law as Law_,
+  RetentionLaw as RetentionLaw_,
+  RetentionSubject as RetentionSubject_
+} from "./internal/SessionLaw.js"
+import { event, freshUser, ids, law } from "./internal/SessionLaw.js"
+import * as SessionRetentionLaws from "./internal/SessionRetentionLaws.js"
 
 /**
  * One promise of the contract, and the check that fails or dies when a store
  * breaks it. Each check works on users of its own, so that all may run at once
- * and again against the same store.
+ * and again against the same store. `name` finishes the sentence "it …".
  *
  * @since 0.1.0
  * @category models
  */
-export interface Law {
-  /** Finishes the sentence "it …". */
-  readonly name: string
-  readonly check: Effect.Effect<void, unknown, SessionStore.SessionStore>
-}
+export type Law = Law_
 
 /**
  * A promise about retention: its check builds stores of its own.
@@ -31,11 +32,7 @@ export interface Law {
  * @since 0.1.0
  * @category models
  */
-export interface RetentionLaw {
-  /** Finishes the sentence "it …". */
-  readonly name: string
-  readonly check: (subject: RetentionSubject) => Effect.Effect<void, unknown>
-}
+export type RetentionLaw = RetentionLaw_
 
 /**
  * How to build the store under test, and how time passes for it.
@@ -43,36 +40,7 @@ export interface RetentionLaw {
  * @since 0.1.0
  * @category models
  */
-export interface RetentionSubject {
-  readonly layer: (retention: SessionStore.Retention) => Layer.Layer<SessionStore.SessionStore, unknown>
-  /** Lets time pass: `TestClock.adjust` for a store on the `Clock`, `Effect.sleep` for a server. */
-  readonly pass: (duration: Duration.Duration) => Effect.Effect<void>
-}
-
-const freshUser = Effect.sync((): SessionStore.User => ({ tenant: randomUUID(), userId: randomUUID() }))
-
-const event = (eventId: string, more: Partial<SessionStore.SessionEvent> = {}): SessionStore.SessionEvent => ({
-  eventId,
-  type: "question",
-  text: `about ${eventId}`,
-  occurredAt: "2026-01-01T00:00:00.000Z",
-  ...more
-})
-
-const ids = (events: ReadonlyArray<SessionStore.SessionEvent>) => events.map(({ eventId }) => eventId)
-
-const law = (
-  name: string,
-  check: (
-    store: SessionStore.SessionStore["Type"],
-    user: SessionStore.User
-  ) => Effect.Effect<void, unknown, SessionStore.SessionStore>
-): Law => ({
-  name,
-  check: Effect.gen(function*() {
-    return yield* check(yield* SessionStore.SessionStore, yield* freshUser)
-  })
-})
+export type RetentionSubject = RetentionSubject_
 
 const hostileIds: ReadonlyArray<string> = [
   ...["", " ", "{}", "{a}:{b}", "}{", ":", "a:b", "*", "?", "[a-z]", "a\nb", "a\r\nDEL *", "a\u0000b", "%7b", "%7b;"],
@@ -134,6 +102,20 @@ export const laws: ReadonlyArray<Law> = [
       yield* store.append(user, event("new", { occurredAt: "2026-02-01T00:00:00Z" }))
       yield* store.append(user, event("old", { occurredAt: "2025-02-01T00:00:00Z" }))
       assert.deepEqual(ids(yield* store.history(user, { limit: 1, since: "2026-01-01T00:00:00Z" })), ["new"])
+    })),
+
+  law("gives only what happened before a moment, and between two", (store, user) =>
+    Effect.gen(function*() {
+      for (const day of ["01", "02", "03"]) {
+        yield* store.append(user, event(day, { occurredAt: `2026-01-${day}T00:00:00Z` }))
+      }
+      yield* store.append(user, event("at no time", { occurredAt: "yesterday" }))
+      const [since, until] = ["2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"]
+      assert.deepEqual(ids(yield* store.history(user, { until })), ["02", "01"])
+      assert.deepEqual(ids(yield* store.history(user, { until, limit: 1 })), ["02"])
+      assert.deepEqual(ids(yield* store.history(user, { since, until })), ["02"])
+      assert.deepEqual(yield* store.history(user, { since: until, until: since }), [])
+      assert.deepEqual(yield* store.history(user, { until: "some day" }), [])
     })),
 
   law("records an event once, and keeps the first and its place", (store, user) =>
@@ -217,7 +199,7 @@ export const laws: ReadonlyArray<Law> = [
 
   law("keeps every character of a text", (store, user) =>
     Effect.gen(function*() {
-      const texts = ["", "\u0000", "a\nb\r\n", "日本語 🙂 e\u0301", "\u2028\u2029", "\"\\", "x".repeat(100_000)]
+      const texts = ["", "\u0000", "a\nb\r\n", "日本語 🙂 e\u0301", "\u2028\u2029", "\"\\", "x".repeat(60_000)]
       for (const [index, text] of texts.entries()) yield* store.append(user, event(String(index), { text }))
       assert.deepEqual((yield* store.history(user)).map(({ text }) => text), texts.toReversed())
     })),
@@ -237,6 +219,37 @@ export const laws: ReadonlyArray<Law> = [
       })
   ),
 
+  law("keeps a user whole while appends and erasures come at the same time", (store, user) =>
+    Effect.gen(function*() {
+      const given = Array.from({ length: 150 }, (_, index) => event(`e${index}`))
+      yield* Effect.forEach(
+        given.flatMap((one, index) => index % 10 === 9 ? [one, undefined] : [one]),
+        (one) => one === undefined ? store.forget(user) : store.append(user, one),
+        { concurrency: "unbounded", discard: true }
+      )
+      const left = ids(yield* store.history(user))
+      assert.equal(new Set(left).size, left.length)
+      for (const one of given) {
+        const outcome = yield* store.append(user, one)
+        assert.equal(outcome, left.includes(one.eventId) ? "duplicate" : "recorded")
+      }
+      assert.equal((yield* store.history(user)).length, given.length)
+      yield* store.forget(user)
+      assert.deepEqual(yield* store.history(user), [])
+    })),
+
+  law("refuses an event of more than 64 KiB, and keeps one of just as much", (store, user) =>
+    Effect.gen(function*() {
+      const bare = Buffer.byteLength(SessionStore.toJson(event("a", { text: "" })))
+      const text = "x".repeat(65_536 - bare)
+      const error = yield* Effect.flip(store.append(user, event("a", { text: `${text}x` })))
+      assert.equal(error.reason._tag, "TooLarge")
+      assert.equal(error.isRetryable, false)
+      assert.deepEqual(yield* store.history(user), [])
+      assert.equal(yield* store.append(user, event("a", { text })), "recorded")
+      assert.deepEqual(yield* store.history(user), [event("a", { text })])
+    })),
+
   law("keeps 200 events of a user", (store, user) =>
     Effect.gen(function*() {
       for (let index = 0; index < 201; index++) yield* store.append(user, event(String(index)))
@@ -247,40 +260,6 @@ export const laws: ReadonlyArray<Law> = [
     }))
 ]
 
-const retentionLaw = (
-  name: string,
-  retention: SessionStore.Retention,
-  check: (
-    store: SessionStore.SessionStore["Type"],
-    user: SessionStore.User,
-    pass: RetentionSubject["pass"]
-  ) => Effect.Effect<void, unknown>
-): RetentionLaw => ({
-  name,
-  check: ({ layer, pass }) =>
-    Effect.gen(function*() {
-      return yield* check(yield* SessionStore.SessionStore, yield* freshUser, pass)
-    }).pipe(Effect.provide(layer(retention)))
-})
-
-const timeToLive = Duration.seconds(2)
-
-/**
- * Waits until a user's history is empty: a server may take a moment over the
- * time to live, but not ten seconds.
- */
-const expires = (
-  store: SessionStore.SessionStore["Type"],
-  user: SessionStore.User,
-  pass: RetentionSubject["pass"],
-  left = 200
-): Effect.Effect<void, unknown> =>
-  Effect.flatMap(store.history(user), (events) => {
-    if (events.length === 0) return Effect.void
-    if (left === 0) return Effect.dieMessage("the history did not expire")
-    return Effect.zipRight(pass(Duration.millis(50)), expires(store, user, pass, left - 1))
-  })
-
 /**
  * The laws about how much is kept and for how long. With a server they take some
  * ten seconds of real time.
@@ -288,108 +267,4 @@ const expires = (
  * @since 0.1.0
  * @category testing
  */
-export const retentionLaws: ReadonlyArray<RetentionLaw> = [
-  retentionLaw("drops the oldest above the cap", { maxEvents: 3 }, (store, user) =>
-    Effect.gen(function*() {
-      for (const id of ["a", "b", "c", "d", "e"]) yield* store.append(user, event(id))
-      assert.deepEqual(ids(yield* store.history(user)), ["e", "d", "c"])
-    })),
-
-  retentionLaw("drops nothing for a duplicate", { maxEvents: 2 }, (store, user) =>
-    Effect.gen(function*() {
-      for (const id of ["a", "b", "b", "a"]) yield* store.append(user, event(id))
-      assert.deepEqual(ids(yield* store.history(user)), ["b", "a"])
-    })),
-
-  retentionLaw("records a dropped event anew", { maxEvents: 2 }, (store, user) =>
-    Effect.gen(function*() {
-      for (const id of ["a", "b", "c"]) yield* store.append(user, event(id))
-      assert.equal(yield* store.append(user, event("a")), "recorded")
-      assert.deepEqual(ids(yield* store.history(user)), ["a", "c"])
-    })),
-
-  retentionLaw("keeps at least one event", { maxEvents: 0 }, (store, user) =>
-    Effect.gen(function*() {
-      for (const id of ["a", "b"]) yield* store.append(user, event(id))
-      assert.deepEqual(ids(yield* store.history(user)), ["b"])
-    })),
-
-  retentionLaw(
-    "forgets a user some time after the last event",
-    { timeToLive },
-    (store, user, pass) =>
-      Effect.gen(function*() {
-        yield* store.append(user, event("a"))
-        assert.deepEqual(ids(yield* store.history(user)), ["a"])
-        yield* pass(timeToLive)
-        yield* expires(store, user, pass)
-        assert.equal(yield* store.append(user, event("a")), "recorded")
-        assert.deepEqual(ids(yield* store.history(user)), ["a"])
-      })
-  ),
-
-  retentionLaw(
-    "starts the time to live anew with every event",
-    { timeToLive },
-    (store, user, pass) =>
-      Effect.gen(function*() {
-        const most = Duration.times(timeToLive, 0.6)
-        yield* store.append(user, event("a"))
-        yield* pass(most)
-        yield* store.append(user, event("b"))
-        yield* pass(most)
-        assert.deepEqual(ids(yield* store.history(user)), ["b", "a"])
-        yield* expires(store, user, pass)
-      })
-  ),
-
-  retentionLaw(
-    "starts the time to live anew with a duplicate",
-    { timeToLive },
-    (store, user, pass) =>
-      Effect.gen(function*() {
-        const most = Duration.times(timeToLive, 0.6)
-        yield* store.append(user, event("a"))
-        yield* pass(most)
-        assert.equal(yield* store.append(user, event("a")), "duplicate")
-        yield* pass(most)
-        assert.deepEqual(ids(yield* store.history(user)), ["a"])
-      })
-  ),
-
-  retentionLaw(
-    "does not lengthen the time to live by reading",
-    { timeToLive },
-    (store, user, pass) =>
-      Effect.gen(function*() {
-        yield* store.append(user, event("a"))
-        yield* pass(Duration.times(timeToLive, 0.6))
-        yield* store.history(user)
-        yield* pass(Duration.times(timeToLive, 0.4))
-        yield* expires(store, user, pass, 10)
-      })
-  ),
-
-  retentionLaw("lets one user expire without the other", { timeToLive }, (store, user, pass) =>
-    Effect.gen(function*() {
-      const other = yield* freshUser
-      yield* store.append(user, event("a"))
-      yield* store.append(other, event("a"))
-      yield* pass(Duration.times(timeToLive, 0.6))
-      yield* store.append(user, event("b"))
-      yield* pass(Duration.times(timeToLive, 0.4))
-      yield* expires(store, other, pass, 10)
-      assert.deepEqual(ids(yield* store.history(user)), ["b", "a"])
-    })),
-
-  retentionLaw(
-    "keeps a user for ever when the time to live is infinite",
-    { timeToLive: Duration.infinity },
-    (store, user, pass) =>
-      Effect.gen(function*() {
-        yield* store.append(user, event("a"))
-        yield* pass(timeToLive)
-        assert.deepEqual(ids(yield* store.history(user)), ["a"])
-      })
-  )
-]
+export const retentionLaws: ReadonlyArray<RetentionLaw> = SessionRetentionLaws.laws

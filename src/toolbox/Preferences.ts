@@ -64,6 +64,16 @@ export interface Options {
   readonly limit?: number | undefined
 }
 
+/** What is read of an event's text, so that a giant one takes no more time than a long one. */
+const maxTextLength = 4000
+
+/** Ends where a word does, or the last one would be taken for another. */
+const beginning = (text: string): string => {
+  if (text.length <= maxTextLength) return text
+  const end = text.lastIndexOf(" ", maxTextLength)
+  return text.slice(0, end > 0 ? end : maxTextLength)
+}
+
 const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/gu, "\\$&")
 
 /** Finds a name as it is written, whatever its case, where no letter or digit adjoins. */
@@ -115,10 +125,10 @@ class Counter {
   readonly #weights = new Map<string, { readonly name: string; weight: number; events: number }>()
 
   /** Counts each name once per event, whatever its case; the first spelling stays. */
-  add(names: Iterable<string>, weight: number): void {
+  add(names: Iterable<string>, weight: number, keyOf = (name: string): string => name.toLowerCase()): void {
     const seen = new Set<string>()
     for (const name of names) {
-      const key = name.toLowerCase()
+      const key = keyOf(name)
       if (seen.has(key)) continue
       seen.add(key)
       const entry = this.#weights.get(key)
@@ -136,7 +146,28 @@ class Counter {
       .map(({ name, weight }) => ({ name, weight: Math.round(weight * 1000) / 1000 }))
       .filter((entry) => entry.weight > 0)
       .sort((a, b) => b.weight - a.weight || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
-      .slice(0, limit)
+      .slice(0, Math.max(0, limit))
+  }
+}
+
+const written = /[\p{L}\p{M}\p{N}]+/gu
+const onlyLetters = /^[\p{L}\p{M}]+$/u
+
+/** The words of a text that may be topics by themselves, in lower case. */
+const wordsIn = (text: string): ReadonlyArray<string> =>
+  (text.toLowerCase().match(written) ?? []).filter((word) =>
+    word.length >= 4 && word.length <= Tokenizer.maxTokenLength && onlyLetters.test(word)
+  )
+
+/** Remembers what it found out about each word: the same ones come back all the time. */
+const once = <A>(find: (word: string) => A): (word: string) => A => {
+  const found = new Map<string, A>()
+  return (word) => {
+    const before = found.get(word)
+    if (before !== undefined) return before
+    const now = find(word)
+    found.set(word, now)
+    return now
   }
 }
 
@@ -156,8 +187,9 @@ export const recency = (occurredAt: string, now: number, halfLife: Duration.Dura
  * Derives preferences from events; the same events at the same moment give the
  * same result. Each event adds its recency to every topic, company and form it
  * mentions, once. A topic is one of the lexicon, or a word of four letters or
- * more that is in two events or more and in no company's name. Equal weights
- * stand by name.
+ * more that is in two events or more, in whatever form, and in no company's name;
+ * it is given as the first event has it. Of an event's text the first 4,000
+ * UTF-16 units are read. Equal weights stand by name.
  *
  * @since 0.1.0
  * @category constructors
@@ -177,26 +209,31 @@ export const derive = (
   const frequent = new Counter()
   const taken = new Set<string>()
 
-  const sayings = events.map((event) => {
-    const words = Tokenizer.tokens(event.text)
-    const joined = ` ${words.join(" ")} `
-    const named = known === undefined
-      ? namesIn(event.text)
-      : known.filter(([, finder]) => finder.test(event.text)).map(([name]) => name)
-    for (const name of named) for (const word of Tokenizer.tokens(name)) taken.add(word)
-    return { words, joined, named, weight: recency(event.occurredAt, now, options.halfLife) }
+  // Forms of one word count together; a word of a script without spaces has no form.
+  const stemOf = once((word) => {
+    const [stem = "", ...others] = Tokenizer.tokens(word)
+    return others.length === 0 ? stem : ""
   })
-  for (const { words, joined, named, weight } of sayings) {
+  const isTelling = once((word) => {
+    const alone = ` ${stemOf(word)} `
+    return alone.trim() !== "" && !Vocabulary.isOrdinary(word) && topicsIn(alone).length === 0 &&
+      formatsIn(alone).length === 0
+  })
+
+  const sayings = events.map((event) => {
+    const text = beginning(event.text)
+    const named = known === undefined
+      ? namesIn(text)
+      : known.filter(([, finder]) => finder.test(text)).map(([name]) => name)
+    for (const name of named) for (const word of Tokenizer.tokens(name)) taken.add(word)
+    return { text, named, weight: recency(event.occurredAt, now, options.halfLife) }
+  })
+  for (const { named, text, weight } of sayings) {
+    const joined = phrase(text)
     companies.add(named, weight)
     topics.add(topicsIn(joined), weight)
     formats.add(formatsIn(joined), weight)
-    frequent.add(
-      words.filter((word) =>
-        word.length >= 4 && /^\p{L}+$/u.test(word) && !taken.has(word) && !Vocabulary.isOrdinary(word) &&
-        topicsIn(` ${word} `).length === 0 && formatsIn(` ${word} `).length === 0
-      ),
-      weight
-    )
+    frequent.add(wordsIn(text).filter((word) => isTelling(word) && !taken.has(stemOf(word))), weight, stemOf)
   }
   const lexical = topics.best(limit)
   const rest = frequent.best(limit, 2).filter((word) => !lexical.some((topic) => topic.name === word.name))

@@ -78,6 +78,19 @@ RedisServer.suite("RedisSessionStore, when Redis fails", () => {
       assert.deepStrictEqual(ids(yield* eventually(store.history(user))), ["1"])
     }))
 
+  it.scopedLive("learns that the server hangs also when nobody waited for its answer so long", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const store = yield* open({ url: urlOf(server.port), commandTimeout: timeout })
+      yield* store.ping
+      yield* server.pause
+      yield* Effect.timeoutOption(store.history(user), "50 millis")
+      yield* Effect.sleep("600 millis")
+      assert.isBelow((yield* failure(store.history(user))).ms, 400)
+      yield* server.resume
+      yield* eventually(store.ping)
+    }))
+
   it.scopedLive("keeps its connection when this process was held up, and not the server", () => {
     const { layer, lines } = collected()
     return Effect.gen(function*() {

@@ -80,11 +80,19 @@ describe("SessionStore", () => {
     })
     assert.strictEqual(wrong.message, "SessionStore.open: the URL cannot be read")
     assert.isFalse(wrong.isRetryable)
+    const large = new SessionStore.SessionStoreError({
+      method: "append",
+      reason: new SessionStore.TooLarge({ bytes: 70_000, maxBytes: 65_536 })
+    })
+    assert.isFalse(large.isRetryable)
   })
 
   it("makes a retention usable", () => {
     const of = SessionStore.resolveRetention
-    assert.deepStrictEqual(of(), { maxEvents: 200, timeToLive: Duration.days(30) })
+    assert.deepStrictEqual(of(), { maxEventBytes: 65_536, maxEvents: 200, timeToLive: Duration.days(30) })
+    assert.strictEqual(of({ maxEventBytes: 0 }).maxEventBytes, 1024)
+    assert.strictEqual(of({ maxEventBytes: NaN }).maxEventBytes, 1024)
+    assert.strictEqual(of({ maxEventBytes: Infinity }).maxEventBytes, 16_777_216)
     assert.strictEqual(of({ maxEvents: 2.9 }).maxEvents, 2)
     assert.strictEqual(of({ maxEvents: -5 }).maxEvents, 1)
     assert.strictEqual(of({ maxEvents: NaN }).maxEvents, 1)

@@ -55,6 +55,17 @@ describe("RecordEvent", () => {
       assert.isFalse(leaks(body))
     }).pipe(Effect.provide(Layer.provide(tools, sessionStoreDown))))
 
+  it.effect("says by how much an event is more than the store keeps", () =>
+    Effect.gen(function*() {
+      const body = yield* failure(name, { ...event, text: "x".repeat(2000) })
+      assert.strictEqual(body.code, "invalid_input")
+      assert.match(body.message, /^The event is 2\d{3} bytes large, and the session history keeps at most 1024\. /u)
+      assert.isFalse(body.retryable)
+    }).pipe(Effect.provide(Layer.provide(
+      tools,
+      Layer.effect(SessionStore.SessionStore, SessionStore.makeMemory({ maxEventBytes: 1024 }))
+    ))))
+
   it.effect("refuses arguments out of bounds and names each", () =>
     Effect.gen(function*() {
       const body = yield* failure(name, {

@@ -33,13 +33,23 @@ export const documentStore = (
 
 /**
  * A session store that did not answer may later; one that is set up wrongly
- * will not.
+ * will not; an event that is too large is the caller's to shorten.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const sessionStore = (cause: SessionStoreError): ToolError.ToolError =>
-  cause.isRetryable
+export const sessionStore = (cause: SessionStoreError): ToolError.ToolError => {
+  if (cause.reason._tag === "TooLarge") {
+    const { bytes, maxBytes } = cause.reason
+    return new ToolError.ToolError({
+      code: "invalid_input",
+      message:
+        `The event is ${bytes} bytes large, and the session history keeps at most ${maxBytes}. Shorten its text.`,
+      source: "session-store",
+      cause
+    })
+  }
+  return cause.isRetryable
     ? ToolError.unavailable({ source: "session-store", cause })
     : new ToolError.ToolError({
       code: "degraded_only",
@@ -49,6 +59,7 @@ export const sessionStore = (cause: SessionStoreError): ToolError.ToolError =>
       source: "session-store",
       cause
     })
+}
 
 /** Why a chain passes a model over, where that says what an error's reason says too. */
 const skips: { readonly [reason: string]: LlmError["reason"] } = {
