@@ -5,10 +5,11 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as HashEmbedder from "./HashEmbedder.js"
+import * as Turns from "./internal/Turns.js"
 
 /**
  * Why a text has no vector.
@@ -38,6 +39,8 @@ export interface Embedding {
   /** Names the model, its version and its dimensions; stored with every vector, so that vectors of two embedders never meet. */
   readonly id: string
   readonly dimensions: number
+  /** How much words count against these vectors in a hybrid search, 0 to 1; 0.5 unless given. */
+  readonly lexicalWeight?: number | undefined
   /** One unit vector per text, in order. An empty text gives the zero vector. */
   readonly embed: (texts: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Float32Array>, EmbedderError>
 }
@@ -48,18 +51,9 @@ export interface Embedding {
  */
 export class Embedder extends Context.Tag("causeway/Embedder")<Embedder, Embedding>() {}
 
-/** How many texts are embedded before others get a turn: about a millisecond's worth. */
-const turn = 8
-
-/** Lets sockets and timers run; `Effect.yieldNow` gives way to fibers alone. */
-const giveWay: Effect.Effect<void> = Effect.async((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})
-
 /**
- * The embedded default: vectors from spelling, without model, network or
- * failure. It finds variants of a word, not other words for the same thing.
+ * Vectors from spelling, without model, file, network or failure. It finds
+ * variants of a word, not other words for the same thing.
  *
  * @since 0.1.0
  * @category layers
@@ -67,15 +61,7 @@ const giveWay: Effect.Effect<void> = Effect.async((resume) => {
 export const layerHash: Layer.Layer<Embedder> = Layer.succeed(Embedder, {
   id: HashEmbedder.id,
   dimensions: HashEmbedder.dimensions,
-  embed: (texts) =>
-    texts.length <= turn
-      ? Effect.sync(() => texts.map(HashEmbedder.vector))
-      : Effect.gen(function*() {
-        const vectors: Array<Float32Array> = []
-        for (const [n, text] of texts.entries()) {
-          if (n > 0 && n % turn === 0) yield* giveWay
-          vectors.push(HashEmbedder.vector(text))
-        }
-        return vectors
-      })
+  // It sees little but words.
+  lexicalWeight: 0.9,
+  embed: Turns.embed(HashEmbedder.vector)
 })

@@ -1,7 +1,8 @@
 /**
  * A provider on a real socket that does what a script says, one script per
- * model, in OpenAI's and in Anthropic's words: answers, statuses, silence, broken
- * connections, streams, and every fault of `ProviderFaults` by name.
+ * model, in OpenAI's and in Anthropic's words: answers, vectors, statuses,
+ * silence, broken connections, streams, and every fault of `ProviderFaults` by
+ * name.
  *
  * @since 0.1.0
  */
@@ -12,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as ProviderAnswer from "./internal/ProviderAnswer.js"
 import * as ProviderReply from "./internal/ProviderReply.js"
+import * as ProviderVectors from "./internal/ProviderVectors.js"
 import * as ProviderWire from "./internal/ProviderWire.js"
 import * as ProviderFaults from "./ProviderFaults.js"
 
@@ -19,7 +21,8 @@ import * as ProviderFaults from "./ProviderFaults.js"
  * What to do with one request.
  *
  * - `Text`: an answer in the words of the API that was asked, whole or as a
- *   stream; where a tool is forced, a text that is JSON becomes its call.
+ *   stream; where a tool is forced, a text that is JSON becomes its call, and
+ *   where vectors are asked for, they are given whatever the text.
  * - `Status`: a reply of any status; a body that is no string is sent as JSON.
  * - `Hang`: never goes on: before the headers, after them, or in mid-body.
  * - `Reset`: breaks the connection: before the headers, after them, or in mid-body.
@@ -58,6 +61,25 @@ export const text: (text: string, options?: Omit<ProviderReply.Text, "_tag" | "t
  * @category constructors
  */
 export const json: (value: unknown) => Reply = ProviderReply.json
+
+/**
+ * Answers a question for vectors with those of `vectorOf`, in order; `dimensions`
+ * counts where the request names none, and is 8 unless given.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const vectors = (options: { readonly dimensions?: number } = {}): Reply =>
+  ProviderReply.depending(({ body }) => ProviderReply.status(200, ProviderVectors.body(body, options.dimensions)))
+
+/**
+ * The numbers that the server gives for a text: the same for the same text, of
+ * no particular length.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const vectorOf: (text: string, dimensions?: number) => ReadonlyArray<number> = ProviderVectors.of
 
 /**
  * Answers with a status, headers and a body.
@@ -190,7 +212,7 @@ export class FakeProvider extends Context.Tag("causeway/FakeProvider")<FakeProvi
 /**
  * Starts a server on a free port of 127.0.0.1; closing the scope breaks its
  * connections and stops it. It answers `POST …/chat/completions`, `POST
- * …/messages` and `GET …/models`. A model named `fault/NAME` plays that fault of
+ * …/messages`, `POST …/embeddings` and `GET …/models`. A model named `fault/NAME` plays that fault of
  * `ProviderFaults` without a script; any other model without one answers 404, as
  * a provider would. The port being refused is a defect.
  *

@@ -13,6 +13,7 @@ import * as RefusalFaults from "./internal/RefusalFaults.js"
 import * as StatusFaults from "./internal/StatusFaults.js"
 import * as StreamFaults from "./internal/StreamFaults.js"
 import * as TransportFaults from "./internal/TransportFaults.js"
+import * as VectorFaults from "./internal/VectorFaults.js"
 
 /**
  * Something a provider does, and what has to come of it: `expect` is the reason
@@ -44,6 +45,23 @@ export const faults: { readonly [name: string]: Fault } = {
 }
 
 /**
+ * The faults of an endpoint for vectors by their names, for example
+ * `vectors-index-twice`: those that only it has, and those of `faults` that a
+ * status or the connection tells and that are errors.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const vectorFaults: { readonly [name: string]: Fault } = {
+  ...Object.fromEntries(
+    Object.entries({ ...StatusFaults.faults, ...RefusalFaults.faults, ...TransportFaults.faults }).filter(
+      ([, fault]) => fault.asks === "text" && fault.replies.length > 0 && fault.expect !== "answer"
+    )
+  ),
+  ...VectorFaults.faults
+}
+
+/**
  * The model's name that plays a fault.
  *
  * @since 0.1.0
@@ -62,7 +80,12 @@ export const replies = (
   name: string,
   wire: ProviderReply.WireKind
 ): ReadonlyArray<ProviderReply.Reply> | undefined => {
-  const fault = Object.hasOwn(faults, name) ? faults[name] : undefined
-  const found = wire === "messages" ? fault?.anthropic : wire === "chat" ? fault?.replies : undefined
+  const known = wire === "embeddings" ? vectorFaults : faults
+  const fault = Object.hasOwn(known, name) ? known[name] : undefined
+  const found = wire === "messages"
+    ? fault?.anthropic
+    : wire === "chat" || wire === "embeddings"
+    ? fault?.replies
+    : undefined
   return found === undefined || found.length === 0 ? undefined : found
 }

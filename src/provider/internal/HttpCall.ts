@@ -26,7 +26,7 @@ import * as HttpFailure from "./HttpFailure.js"
 import * as TimeBound from "./TimeBound.js"
 
 /**
- * The largest answer that is read, in bytes.
+ * The largest answer that is read unless another limit is given, in bytes.
  *
  * @since 0.1.0
  * @category configuration
@@ -126,8 +126,8 @@ const checkUrl = (text: string): Either.Either<string, string> => {
   }
   if (url.search !== "" || url.hash !== "") return Either.left("The URL must hold no query and no fragment.")
   const path = url.pathname.replace(/\/{1,10}$/u, "")
-  return path.endsWith("/chat/completions") || path.endsWith("/models")
-    ? Either.left("Expected the base URL alone, without /chat/completions or /models.")
+  return ["/chat/completions", "/models", "/embeddings"].some((end) => path.endsWith(end))
+    ? Either.left("Expected the base URL alone, without /chat/completions, /models or /embeddings.")
     : Either.right(`${url.origin}${path}`)
 }
 
@@ -160,12 +160,16 @@ const traceHeader = (
  * Builds the calls of a checked endpoint. Redirects are not followed, also not
  * by `fetch`; an encoding is never asked for. There is no span for each request:
  * whoever calls has one, and its trace goes on in the `traceparent` header.
- * Headers that we set are redacted wherever a request is shown.
+ * Headers that we set are redacted wherever a request is shown. An answer of
+ * more than `limit` bytes is not read.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (endpoint: Endpoint): Effect.Effect<HttpCall, never, HttpClient.HttpClient> =>
+export const make = (
+  endpoint: Endpoint,
+  limit: number = maxBodyBytes
+): Effect.Effect<HttpCall, never, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const client = yield* HttpClient.HttpClient
     const scoped = HttpClient.withScope(client)
@@ -219,7 +223,7 @@ export const make = (endpoint: Endpoint): Effect.Effect<HttpCall, never, HttpCli
       return Effect.map(
         status >= 300
           ? Effect.orElseSucceed(readText(response, headers, provider, maxErrorBytes, true), () => "")
-          : readText(response, headers, provider, maxBodyBytes, false),
+          : readText(response, headers, provider, limit, false),
         (text) => ({ status, headers, text })
       )
     }

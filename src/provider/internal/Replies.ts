@@ -80,7 +80,12 @@ export const completion = (
  * @since 0.1.0
  * @category combinators
  */
-export const failure = (dialect: Dialect, provider: string, reply: Reply, now: number): LlmError.LlmError => {
+export const failure = (
+  dialect: Pick<Dialect, "errorOf">,
+  provider: string,
+  reply: Reply,
+  now: number
+): LlmError.LlmError => {
   const early = refusal(provider, reply.status)
   if (early !== undefined) return early
   const body = bodyOf(reply)

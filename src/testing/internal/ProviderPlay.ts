@@ -7,6 +7,7 @@ import type * as Http from "node:http"
 import type * as Net from "node:net"
 import * as ProviderAnswer from "./ProviderAnswer.js"
 import type { Pieces, Recorded, Reply, Text } from "./ProviderReply.js"
+import * as ProviderVectors from "./ProviderVectors.js"
 
 /**
  * What a running server keeps for the replies under way.
@@ -145,6 +146,11 @@ export const play = (live: Playing, reply: Reply, request: Recorded, response: H
 
 const answer = (live: Playing, reply: Text, request: Recorded, response: Http.ServerResponse): void => {
   const { body, wire } = request
+  if (wire === "embeddings") {
+    response.writeHead(200, { "content-type": "application/json" })
+    response.end(JSON.stringify(ProviderVectors.body(body)))
+    return
+  }
   const forced = wire === "messages" && isRecord(body?.tool_choice) && typeof body.tool_choice.name === "string"
     ? body.tool_choice.name
     : undefined

@@ -18,7 +18,8 @@ export type Pieces = ReadonlyArray<string | Uint8Array> | (() => Iterable<string
  * What to do with one request.
  *
  * - `Text`: an answer in the words of the wire that was asked, whole or as a
- *   stream; where a tool is forced, a text that is JSON becomes its call.
+ *   stream; where a tool is forced, a text that is JSON becomes its call, and
+ *   where vectors are asked for, they are given whatever the text.
  * - `Status`: a reply of any status; a body that is no string is sent as JSON.
  * - `Hang`: never goes on: before the headers, after them, or in mid-body.
  * - `Reset`: breaks the connection: before the headers, after them, or in mid-body.
@@ -85,7 +86,7 @@ export interface Text {
  * @since 0.1.0
  * @category models
  */
-export type WireKind = "chat" | "messages" | "models" | "other"
+export type WireKind = "chat" | "messages" | "embeddings" | "models" | "other"
 
 /**
  * A request as the server saw it. Of the key only the header and the word before

@@ -79,6 +79,8 @@ const wireOf = (path: string): ProviderReply.WireKind =>
     ? "models"
     : path.endsWith("/messages")
     ? "messages"
+    : path.endsWith("/embeddings")
+    ? "embeddings"
     : path.endsWith("/chat/completions")
     ? "chat"
     : "other"
