@@ -5,8 +5,7 @@
  * @since 0.1.0
  */
 import { createHash } from "node:crypto"
-import type { Document } from "./Document.js"
-import * as Filter from "./internal/Filter.js"
+import type { Document, Span } from "./Document.js"
 import * as Sentences from "./internal/Sentences.js"
 import * as Moment from "./Moment.js"
 
@@ -21,6 +20,8 @@ export interface Chunk {
   readonly position: number
   /** Never blank; a slice of the document's text without white space around it. */
   readonly text: string
+  /** Where that slice stands: `document.text.slice(span.start, span.end) === text`. */
+  readonly span: Span
 }
 
 /**
@@ -37,9 +38,12 @@ export interface Options {
 /**
  * The passages of a document in order: whole sentences up to `maxLength`, a
  * heading with the text it heads, the last short sentence repeated in the
- * next passage. A sentence that is too long is cut at a line end, else between words,
- * else anywhere but inside a surrogate pair. The same text gives the same
- * passages, in linear time; nothing but white space is lost.
+ * next passage. Markdown is understood as far as it tells where not to cut: a
+ * table (also one in HTML) and fenced code stay whole when they fit into a passage and
+ * are cut between rows or lines when they do not, lists between lines. A sentence or
+ * row that is too long is cut at a line end, else between words, else anywhere but
+ * inside a surrogate pair. The same text gives the same passages, in linear time;
+ * nothing but white space is lost.
  *
  * @since 0.1.0
  * @category combinators
@@ -67,7 +71,8 @@ export const chunk = (document: Pick<Document, "text">, options: Options = {}): 
     const following = units[close]
     if (following !== undefined) close = withoutHeadings(units, open, close, maxLength / 4)
     last = units[close - 1] ?? last
-    passages.push({ position: passages.length, text: text.slice(first.start, last.end) })
+    const span = { start: first.start, end: last.end }
+    passages.push({ position: passages.length, text: text.slice(span.start, span.end), span })
     const isRepeated = following !== undefined && close - 1 > open && !last.isHeading && units[close] === following &&
       !following.isHeading && last.end - last.start <= overlap && following.end - last.start <= maxLength
     open = isRepeated ? close - 1 : close
@@ -103,57 +108,86 @@ export const embedded = (title: string | undefined, text: string): string =>
 const maxBytes = 2 * 1024 * 1024
 const control = /[\x01-\x08\x0e-\x1f\x7f\ufffd]/g // eslint-disable-line no-control-regex
 const visible = /[^\s\p{C}\p{Z}\p{M}]/u
+const unstorable = /[\0\p{Cs}]/u
+
+/** What is wrong with a text that must fit into every store; `name` says which of the document's it is. */
+const checkText = (name: string, text: unknown, maxLength: number): string | undefined => {
+  if (typeof text !== "string") return `${name} is not text: give it as a string`
+  if (text.length > maxLength) return `${name} is longer than ${maxLength} characters: shorten it`
+  const at = text.search(unstorable)
+  return at === -1 ? undefined : `${name} holds a NUL or half a surrogate pair at offset ${at}: remove it`
+}
 
 /**
- * Why no store takes a document, as a sentence; `undefined` when it may be
- * indexed. Refused are: an id that is blank or longer than 512 characters; text
- * that is blank, over 2 MiB in UTF-8 or looks binary (one character in twenty is a control
- * character); a title over 2,000 characters or a uri over 4,096; NUL or half a surrogate
- * pair anywhere; a `publishedAt` that is no ISO 8601 date; more than 64 metadata
- * entries, more than 64 KiB of them, or a number that is not finite.
+ * Why no store takes a document, as a sentence that says what to do about it;
+ * `undefined` when it may be indexed. Refused are: an id that is blank or longer
+ * than 512 characters; text that is blank, over 2 MiB in UTF-8 or looks binary (one
+ * character in twenty is a control character or stands for a byte that was none); a title
+ * over 2,000 characters or a uri over 4,096; NUL or half a surrogate pair anywhere; a
+ * `publishedAt` that is no ISO 8601 date of the years 1 to 9999; a `version` that is no
+ * whole number from 0 to 2^53 - 1; more than 64 metadata entries, more than 64 Ki
+ * characters of them, or one that is no text, finite number or boolean. Looks at types too: a
+ * document may come from outside the compiler's reach, and must not fail those
+ * beside it.
  *
  * @since 0.1.0
  * @category guards
  */
 export const check = (document: Document): string | undefined => {
-  if (document.id.trim() === "") return "the id is empty"
-  if (document.id.length > 512) return "the id is longer than 512 characters"
-  if (!Filter.isStorable(document.id)) return "the id holds a NUL or a broken character"
-  if (document.text.length > maxBytes || Buffer.byteLength(document.text) > maxBytes) {
-    return "the text is larger than 2 MiB; index it in parts"
+  const { id, publishedAt, text, title, uri, version } = document
+  const named = checkText("the id", id, 512)
+  if (named !== undefined) return named
+  if (id.trim() === "") return "the id is empty: give each document one of its own"
+  if (typeof text === "string" && (text.length > maxBytes || Buffer.byteLength(text) > maxBytes)) {
+    return "the text is larger than 2 MiB: index it in parts"
   }
-  if (!visible.test(document.text)) return "the text is empty"
-  if (!Filter.isStorable(document.text)) return "the text holds a NUL or a broken character"
-  if ((document.text.match(control)?.length ?? 0) * 20 > document.text.length) return "the text looks binary"
-  if (document.title !== undefined) {
-    if (document.title.length > 2000) return "the title is longer than 2000 characters"
-    if (!Filter.isStorable(document.title)) return "the title holds a NUL or a broken character"
+  const broken = checkText("the text", text, maxBytes)
+  if (broken !== undefined) return broken
+  if (!visible.test(text)) return "the text is empty: leave the document out, or remove it by its id"
+  if ((text.match(control)?.length ?? 0) * 20 > text.length) {
+    return "the text looks binary: extract its words, or decode it with the encoding it was written in"
   }
-  if (document.uri !== undefined) {
-    if (document.uri.length > 4096) return "the uri is longer than 4096 characters"
-    if (!Filter.isStorable(document.uri)) return "the uri holds a NUL or a broken character"
+  const labelled = (title === undefined ? undefined : checkText("the title", title, 2000)) ??
+    (uri === undefined ? undefined : checkText("the uri", uri, 4096))
+  if (labelled !== undefined) return labelled
+  if (publishedAt !== undefined && (typeof publishedAt !== "string" || Moment.millis(publishedAt) === undefined)) {
+    return "publishedAt is not an ISO 8601 date of the years 1 to 9999: write it like 2026-11-22T09:00:00Z"
   }
-  if (document.publishedAt !== undefined && Moment.millis(document.publishedAt) === undefined) {
-    return "publishedAt is not an ISO 8601 date, for example 2026-11-22T09:00:00Z"
+  if (version !== undefined && !(Number.isSafeInteger(version) && version >= 0)) {
+    return "the version is not a whole number from 0 to 2^53 - 1: count the document's states, or leave it out"
   }
-  return checkMetadata(document)
+  return checkMetadata(document.metadata)
 }
 
-const checkMetadata = ({ metadata = {} }: Document): string | undefined => {
-  const entries = Object.entries(metadata)
-  if (entries.length > 64) return "there are more than 64 metadata entries"
+const checkMetadata = (metadata: unknown): string | undefined => {
+  if (metadata === undefined) return undefined
+  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) {
+    return "the metadata is no object: give values by name"
+  }
+  const entries: ReadonlyArray<readonly [string, unknown]> = Object.entries(metadata)
+  if (entries.length > 64) return `there are ${entries.length} metadata entries: give at most 64`
   let size = 0
   for (const [key, value] of entries) {
-    if (!Filter.isStorable(key)) return "a metadata key holds a NUL or a broken character"
-    if (typeof value === "number" && !Number.isFinite(value)) {
-      return `metadata ${JSON.stringify(key)} is not a finite number`
-    }
-    if (typeof value === "string" && !Filter.isStorable(value)) {
-      return `metadata ${JSON.stringify(key)} holds a NUL or a broken character`
+    // cut, so that a hostile name does not fill the log
+    const name = `metadata ${JSON.stringify(key.slice(0, 60))}`
+    if (unstorable.test(key)) return `the name of ${name} holds a NUL or half a surrogate pair: remove it`
+    switch (typeof value) {
+      case "boolean":
+        break
+      case "number":
+        if (!Number.isFinite(value)) return `${name} is not a finite number: leave it out`
+        break
+      case "string": {
+        const broken = checkText(name, value, Infinity)
+        if (broken !== undefined) return broken
+        break
+      }
+      default:
+        return `${name} is no text, number, true or false: give one of these, or leave it out`
     }
     size += key.length + (typeof value === "string" ? value.length : 8)
   }
-  return size > 65_536 ? "the metadata is larger than 64 KiB" : undefined
+  return size > 65_536 ? "the metadata is longer than 65536 characters: keep what searches filter by" : undefined
 }
 
 /**

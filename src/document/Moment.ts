@@ -24,9 +24,11 @@ export const millis = (text: string): number | undefined => {
   return value >= earliest && value <= latest && isInCalendar(text.slice(0, 10)) ? value : undefined
 }
 
-/** The parser takes 30 February for 2 March. */
-const isInCalendar = (day: string): boolean =>
-  day.length < 10 || new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
+/** The parser takes 30 February for 2 March, and 0001-01-32 for a day in 2032. */
+const isInCalendar = (day: string): boolean => {
+  const midnight = day.length < 10 ? undefined : Date.parse(`${day}T00:00:00Z`)
+  return midnight === undefined || (!Number.isNaN(midnight) && iso(midnight).startsWith(day))
+}
 
 /**
  * The one form in which moments are stored and returned:

@@ -11,13 +11,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Embedder from "../embedding/Embedder.js"
+import * as TimeLimit from "../policy/TimeLimit.js"
+import * as Calibration from "./Calibration.js"
 import type { Passage } from "./Document.js"
 import * as DocumentStore from "./DocumentStore.js"
-import * as Confidence from "./internal/Confidence.js"
 import * as ConfidenceModel from "./internal/ConfidenceModel.js"
-import * as Duplicates from "./internal/Duplicates.js"
+import * as Distinct from "./internal/Distinct.js"
 import * as Fusion from "./internal/Fusion.js"
+import * as Judgement from "./internal/Judgement.js"
 import * as Moment from "./Moment.js"
+import * as Reranker from "./Reranker.js"
+import * as Snippet from "./Snippet.js"
 
 /**
  * @since 0.1.0
@@ -41,14 +45,24 @@ export interface Request {
  */
 export interface Retrieved {
   readonly passage: Passage
-  /** Relevance times freshness, 0 to 1: it ranks within this answer and says nothing outside it. */
+  /**
+   * Relevance times freshness, 0 to 1: it ranks within this answer and says nothing outside it. Where a `Reranker`
+   * judged, what it judged has the upper half and the rest the lower.
+   */
   readonly score: number
-  /** How likely the passage is relevant to the query, 0 to 1; age does not enter. */
+  /**
+   * How likely the passage is relevant to the query, 0 to 1; age does not enter. Of a passage that a `Reranker` judged,
+   * the mean of that and of what it judged, pressed into the band of what is not calibrated.
+   */
   readonly confidence: number
-  /** What age leaves of the score: 1 for the newest and for what has no date, never below `floor`. */
+  /** What age leaves of the score: 1 for the newest, never below `floor`. */
   readonly freshness: number
-  /** Since publication; 0 for a date to come, absent without one. */
-  readonly ageDays?: number
+  /** Since publication, or since it was indexed when nobody knows when it was published; 0 for a date to come. */
+  readonly ageDays: number
+  /** What `ageDays` counts from. */
+  readonly agedFrom: "published" | "indexed"
+  /** The stretch that speaks of the query, with its words marked. */
+  readonly snippet: Snippet.Snippet
   readonly signals: DocumentStore.Signals
 }
 
@@ -59,10 +73,17 @@ export interface Retrieved {
 export interface Retrieval {
   /** Best first; ties by document id and position. */
   readonly passages: ReadonlyArray<Retrieved>
-  /** Whether the confidences were fitted on known outcomes, on which corpus, and how far off they were on its held-out part. */
+  /**
+   * Whether the confidences were fitted on known outcomes, on which corpus, and how far off they were on its held-out
+   * part. Never, once a `Reranker` has judged: nothing was fitted with it.
+   */
   readonly calibration: "uncalibrated" | { readonly id: string; readonly fittedOn: string; readonly ece: number }
   /** The embedder failed or took too long, so meaning was not compared. */
   readonly lexicalOnly: boolean
+  /** Who judged the best passages again; absent when nobody did, or did not in time. */
+  readonly rerankedBy?: string | undefined
+  /** Which copy of the store answered, where there are several. */
+  readonly origin?: DocumentStore.Origin | undefined
 }
 
 /**
@@ -76,8 +97,19 @@ export interface Options {
   readonly halfLife?: number | undefined
   /** The part of the score that age cannot take, 0 to 1; 0.6 unless given. */
   readonly floor?: number | undefined
-  /** How long the embedder may take for the query before the search goes by words alone; 1 second unless given. */
+  /**
+   * How long the embedder may take for the query before the search goes by words alone; 1 second unless given, and
+   * never more than half of the time left.
+   */
   readonly embedWithin?: Duration.DurationInput | undefined
+  /** The name of the documents that are searched, as the calibrations know it. Without it no confidence is called calibrated. */
+  readonly corpus?: string | undefined
+  /** Models of confidence besides the package's own, as `npm run calibrate` writes them; they go first. */
+  readonly calibrations?: ReadonlyArray<Calibration.Model> | undefined
+  /** How many of the best passages a `Reranker`, where one is provided, judges again; 10 unless given. */
+  readonly rerank?: number | undefined
+  /** How long it may take; 800 milliseconds unless given, and never more than half of the time left. */
+  readonly rerankWithin?: Duration.DurationInput | undefined
 }
 
 /**
@@ -105,45 +137,130 @@ const day = 86_400_000
 /** Freshness reorders and duplicates fall away, so more than `limit` are looked at. */
 const pool = 100
 
-interface Ranked extends DocumentStore.Hit {
-  readonly publishedAt: number | undefined
+/**
+ * What a search found, as confidences are computed over it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Candidates {
+  /** Best first, up to 100; of passages that say the same the newest, at the rank of the best. */
+  readonly ranking: ReadonlyArray<Candidate>
+  /** Whose vectors were compared; absent when words alone were. */
+  readonly embedder?: string | undefined
 }
 
-const fact = ({ metadata }: Passage, key: string) => Object.hasOwn(metadata, key) ? metadata[key] : undefined
-
-/** A sentence that every report repeats is another statement in each: never of two companies, nor of two periods. */
-const isOnOneMatter = (self: Passage, that: Passage): boolean =>
-  ["company", "period"].every((key) => {
-    const [mine, theirs] = [fact(self, key), fact(that, key)]
-    return mine === undefined || theirs === undefined || mine === theirs
-  })
-
-/** One of each passage: the newest, at the rank of the best. */
-const distinct = (hits: ReadonlyArray<DocumentStore.Hit>): ReadonlyArray<Ranked> => {
-  const kept: Array<{ ranked: Ranked; readonly sketch: Duplicates.Sketch }> = []
-  for (const hit of hits) {
-    const ranked = {
-      ...hit,
-      publishedAt: hit.passage.publishedAt === undefined ? undefined : Moment.millis(hit.passage.publishedAt)
-    }
-    const sketch = Duplicates.sketch(hit.passage.text)
-    const twin = kept.find((other) =>
-      Duplicates.isSame(sketch, other.sketch) && isOnOneMatter(hit.passage, other.ranked.passage)
-    )
-    if (twin === undefined) kept.push({ ranked, sketch })
-    else if ((ranked.publishedAt ?? -Infinity) > (twin.ranked.publishedAt ?? -Infinity)) {
-      twin.ranked = { ...ranked, score: twin.ranked.score }
-    }
-  }
-  return kept.map(({ ranked }) => ranked)
+/**
+ * A passage of a ranking, not weighed by age yet.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Candidate extends DocumentStore.Hit {
+  /** The documents that say the same, its own among them. */
+  readonly copies: ReadonlyArray<string>
 }
 
-const typeOf = (passage: Passage): string => {
-  const type = fact(passage, "type")
+const typeOf = ({ metadata }: Passage): string => {
+  const type = Object.hasOwn(metadata, "type") ? metadata["type"] : undefined
   return typeof type === "string" ? type.toLowerCase() : ""
 }
 
 /**
+ * How old a passage is, and by how much that lessens its score.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Age {
+  readonly ageDays: number
+  readonly agedFrom: "published" | "indexed"
+  /** After how many days half of what age can take is gone. */
+  readonly halfLife: number
+}
+
+/**
+ * The age of a passage at a moment, and the half-life of its type. What is not
+ * known to be published is as old as its place in the index, at least.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const ageOf = (
+  passage: Passage,
+  now: number,
+  options: Pick<Options, "halfLives" | "halfLife"> = {}
+): Age => {
+  const published = passage.publishedAt === undefined ? undefined : Moment.millis(passage.publishedAt)
+  const from = published ?? Moment.millis(passage.indexedAt) ?? now
+  const type = typeOf(passage)
+  const own = options.halfLives !== undefined && Object.hasOwn(options.halfLives, type)
+    ? options.halfLives[type]
+    : Object.hasOwn(halfLives, type)
+    ? halfLives[type]
+    : undefined
+  return {
+    ageDays: Math.max(0, (now - from) / day),
+    agedFrom: published === undefined ? "indexed" : "published",
+    halfLife: own ?? options.halfLife ?? 180
+  }
+}
+
+/** `None` when the query has no vector to search with. */
+const vectorOf = (
+  embedder: Embedder.Embedding,
+  query: string,
+  within: Duration.DurationInput
+): Effect.Effect<Option.Option<Float32Array>> =>
+  Effect.flatMap(TimeLimit.remaining, (remaining) => {
+    const millis = Math.min(Duration.toMillis(within), remaining / 2)
+    return embedder.embed([query]).pipe(
+      TimeLimit.within(millis),
+      Effect.timeoutOption(millis),
+      Effect.map(Option.flatMap(([vector]) => Option.fromNullable(vector))),
+      Effect.catchTag(
+        "EmbedderError",
+        (error) => Effect.as(Effect.logWarning("searching by words alone", error), Option.none())
+      )
+    )
+  })
+
+/**
+ * Searches a store as a retriever does, up to where confidences are computed:
+ * what a model of confidence is to be fitted on.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const candidates = (
+  request: Pick<Request, "tenant" | "query" | "filter">,
+  options: Pick<Options, "embedWithin"> = {}
+): Effect.Effect<
+  Candidates,
+  DocumentStore.DocumentStoreError,
+  DocumentStore.DocumentStore | Embedder.Embedder
+> =>
+  Effect.gen(function*() {
+    const store = yield* DocumentStore.DocumentStore
+    const embedder = yield* Embedder.Embedder
+    const vector = yield* vectorOf(embedder, request.query, options.embedWithin ?? Duration.seconds(1))
+    const hits = yield* store.search({
+      tenant: request.tenant,
+      text: request.query,
+      vector: Option.getOrUndefined(vector),
+      limit: pool,
+      filter: request.filter
+    })
+    return { ranking: Distinct.distinct(hits), ...(Option.isSome(vector) ? { embedder: embedder.id } : {}) }
+  })
+
+/**
+ * A retriever over what the context holds: a `Reranker` too, where one is
+ * provided when this is made. It judges the passages that would be the best
+ * without it, which are then ranked by its judgement times freshness, equal ones
+ * as before, ahead of the rest. When it fails or is late, that is logged, once
+ * for each kind of failure, and the ranking stays.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -151,53 +268,43 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<Retriever["Type"], never, DocumentStore.DocumentStore | Embedder.Embedder> =>
   Effect.gen(function*() {
-    const store = yield* DocumentStore.DocumentStore
-    const embedder = yield* Embedder.Embedder
-    const lives = new Map(Object.entries({ ...halfLives, ...options.halfLives }))
+    const context = yield* Effect.context<DocumentStore.DocumentStore | Embedder.Embedder>()
+    const judge = Judgement.make(Option.getOrUndefined(yield* Effect.serviceOption(Reranker.Reranker)), {
+      most: options.rerank ?? 10,
+      within: options.rerankWithin ?? Duration.millis(800)
+    })
+    const models = [...(options.calibrations ?? []), ...ConfidenceModel.models]
     const floor = options.floor ?? 0.6
-    const embedWithin = options.embedWithin ?? Duration.seconds(1)
-
-    /** `None` when the query has no vector to search with. */
-    const vectorOf = (query: string): Effect.Effect<Option.Option<Float32Array>> =>
-      embedder.embed([query]).pipe(
-        Effect.timeoutOption(embedWithin),
-        Effect.map(Option.flatMap(([vector]) => Option.fromNullable(vector))),
-        Effect.catchTag(
-          "EmbedderError",
-          (error) => Effect.as(Effect.logWarning("searching by words alone", error), Option.none())
-        )
-      )
 
     const retrieve = Effect.fnUntraced(function*(request: Request) {
       const now = request.now ?? (yield* Clock.currentTimeMillis)
-      const vector = yield* vectorOf(request.query)
-      const hits = yield* store.search({
-        tenant: request.tenant,
-        text: request.query,
-        vector: Option.getOrUndefined(vector),
-        limit: pool,
-        filter: request.filter
-      })
-      const ranking = distinct(hits)
-      const { calibration, confidences } = Confidence.assess(ranking, {
-        models: ConfidenceModel,
-        embedder: Option.isSome(vector) ? embedder.id : undefined
-      })
-      const passages = ranking.map(({ passage, publishedAt, score, signals }, n): Retrieved => {
-        const ageDays = publishedAt === undefined ? undefined : Math.max(0, (now - publishedAt) / day)
-        const life = lives.get(typeOf(passage)) ?? options.halfLife ?? 180
-        const freshness = ageDays === undefined ? 1 : floor + (1 - floor) * 2 ** (-ageDays / life)
+      const { embedder, ranking } = yield* Effect.provide(candidates(request, options), context)
+      const { calibration, confidences } = Calibration.assess(ranking, { models, corpus: options.corpus, embedder })
+      const found = ranking.map((candidate, n): Judgement.Ranked => {
+        const { ageDays, agedFrom, halfLife } = ageOf(candidate.passage, now, options)
+        const freshness = floor + (1 - floor) * 2 ** (-ageDays / Math.max(halfLife, Number.MIN_VALUE))
         return {
-          passage,
-          score: score * freshness,
+          passage: candidate.passage,
+          score: candidate.score * freshness,
           confidence: confidences[n] ?? 0,
           freshness,
-          ...(ageDays === undefined ? {} : { ageDays }),
-          signals
+          ageDays,
+          agedFrom,
+          signals: candidate.signals
         }
-      })
-      const best = passages.sort((a, b) => b.score - a.score || Fusion.byIdentity(a.passage, b.passage))
-      return { passages: best.slice(0, Fusion.limitOf(request.limit)), calibration, lexicalOnly: Option.isNone(vector) }
+      }).sort(Judgement.byScore)
+      const judged = yield* judge(request.query, found, calibration !== "uncalibrated")
+      const snippet = Snippet.forQuery(request.query)
+      const origin = ranking.find((candidate) => candidate.origin !== undefined)?.origin
+      return {
+        passages: (judged?.ranking ?? found)
+          .slice(0, Fusion.limitOf(request.limit))
+          .map((item): Retrieved => ({ ...item, snippet: snippet(item.passage.text) })),
+        calibration: judged === undefined ? calibration : "uncalibrated" as const,
+        lexicalOnly: embedder === undefined,
+        ...(judged === undefined ? {} : { rerankedBy: judged.by }),
+        ...(origin === undefined ? {} : { origin })
+      }
     })
 
     return Retriever.of({ retrieve })

@@ -14,6 +14,7 @@ import type * as DocumentStore from "../document/DocumentStore.js"
 import * as Retriever from "../document/Retriever.js"
 import * as Chat from "../llm/Chat.js"
 import * as Llm from "../llm/Llm.js"
+import * as TimeLimit from "../policy/TimeLimit.js"
 import * as SessionStore from "../session/SessionStore.js"
 import * as Evidence from "../tool/Evidence.js"
 import * as Tool from "../tool/Tool.js"
@@ -87,6 +88,18 @@ const Citation = Schema.Struct({
   )
 })
 
+const Conflict = Schema.Struct({
+  id: Schema.String.annotations({
+    description: "The newer document, the one that contradicts, or the one that is out of date"
+  }),
+  with: Fields.optional(Schema.String.annotations({ description: "The document it says otherwise than" })),
+  publishedAt: Fields.optional(Evidence.Timestamp),
+  why: Schema.Literal("newer-figures", "contradicts", "outdated").annotations({
+    description: "newer-figures: a newer document, not cited, gives other figures; contradicts: two documents give " +
+      "different figures for the same thing and period; outdated: it is old and nothing newer was found"
+  })
+})
+
 /**
  * What the tool answers.
  *
@@ -100,6 +113,11 @@ export const Data = Schema.Struct({
     Schema.Array(Schema.String).annotations({ description: "What else could be asked of what was found" })
   ),
   note: Fields.optional(Schema.String.annotations({ description: "What to check before relying on the answer" })),
+  conflicts: Fields.optional(
+    Schema.Array(Conflict).annotations({
+      description: "Documents that speak against relying on the answer, five at most"
+    })
+  ),
   model: Schema.String.annotations({
     description: "Who wrote the answer; extractive: sentences quoted from the sources; none: no model was asked"
   }),
@@ -130,10 +148,6 @@ const uncited: Evidence.Degraded = {
   reason: "the model cited none of the passages it was given, so its statements cannot be traced",
   missing: []
 }
-
-/** What is missing, in one note; the confidence has been judged already. */
-const noting = <A>(evidence: Evidence.Evidence<A>, notes: ReadonlyArray<Evidence.Degraded>): Evidence.Evidence<A> =>
-  notes.reduce((sum, note) => Evidence.degrade(sum, note, 1), evidence)
 
 const sourceOf = (item: AnswerContext.Item): Effect.Effect<Evidence.Source> =>
   item._tag === "Document"
@@ -182,26 +196,47 @@ interface Written {
   readonly answer: Chat.TextAnswer
   readonly given: ReadonlyArray<AnswerContext.Item>
   readonly hasDocuments: boolean
+  readonly input: typeof Parameters.Type
+  readonly now: number
 }
 
-const evidenceOf = ({ answer, given, hasDocuments }: Written): Effect.Effect<Evidence.Evidence<Data>> =>
+const isTimed = ({ filters }: typeof Parameters.Type): boolean =>
+  filters?.period !== undefined || filters?.since !== undefined || filters?.until !== undefined
+
+const conflictOf = (
+  { id, publishedAt, why, with: other }: Verdict.Verdict["conflicts"][number]
+): typeof Conflict.Type => ({
+  id,
+  ...(other === undefined ? {} : { with: other }),
+  ...(publishedAt === undefined ? {} : { publishedAt }),
+  why
+})
+
+const evidenceOf = ({ answer, given, hasDocuments, input, now }: Written): Effect.Effect<Evidence.Evidence<Data>> =>
   Effect.gen(function*() {
     const isExtractive = ModelSource.isExtractive(answer)
     const cited = answer.citations.flatMap((id) => given.filter((item) => item.passage.id === id))
-    const verdict = Verdict.judge({ answer: answer.text, cited, given, isExtractive, hasDocuments })
+    const verdict = Verdict.judge({
+      question: input.question,
+      answer: answer.text,
+      isTimed: isTimed(input),
+      now,
+      cited,
+      given,
+      isExtractive,
+      hasDocuments
+    })
     const followUps = followUpsOf(given, cited)
     const model = yield* ModelSource.source(answer)
     const from = yield* Effect.forEach(cited.length > 0 ? cited : given, sourceOf)
     const sources: Sources = Arr.append(from, model)
-    const rival = verdict.rival
+    const note = Verdict.note(verdict)
     const evidence = Evidence.make<Data>({
       data: {
         answer: answer.text,
         citations: cited.map((item) => citationOf(item, answer.text)),
         ...(followUps.length === 0 ? {} : { followUps }),
-        ...(rival === undefined ? {} : {
-          note: `A newer document (${rival.id}) gives other figures on the same matter; read it before relying on this.`
-        }),
+        ...(note === undefined ? {} : { note, conflicts: verdict.conflicts.map(conflictOf) }),
         model: answer.model,
         ...(answer.attempts.length === 0 ? {} : { attempts: answer.attempts })
       },
@@ -225,8 +260,10 @@ const evidenceOf = ({ answer, given, hasDocuments }: Written): Effect.Effect<Evi
  *
  * Confidence is not calibrated. It is the mean of the cited documents'
  * confidences, so never above the best of them, times 1 for quoting or 0.9 for
- * generating, times 0.7 when an uncited newer document gives other figures on
- * the same matter, times 0.9 when quoting stands in for a model that failed,
+ * generating, times 0.7 when another document gives other figures than a cited
+ * one on the same matter (newer and not cited, or for the same period), times 0.8
+ * when a cited document is older than four half-lives of its type and nothing
+ * younger was found, times 0.9 when quoting stands in for a model that failed,
  * times 0.95 when another model than the first answered, times 0.7 when the
  * answer has a flaw. From history alone it is 0.3, and 0.4 at most wherever only history is cited;
  * without a citation 0.3 at most; with nothing relevant 0.1 at most.
@@ -264,6 +301,7 @@ export const make = (
       limit: options.searchLimit ?? 8,
       filter: Found.filter(input.filters)
     }).pipe(
+      TimeLimit.within(within),
       // A store may be busy with what cannot be interrupted; nobody waits for that.
       Effect.disconnect,
       Effect.timeoutTo({
@@ -323,12 +361,12 @@ export const make = (
       const retrieval = Either.getOrUndefined(found)
       const relevant = (retrieval?.passages ?? []).filter((item) => item.confidence >= floor)
       const missing = [
-        ...(retrieval?.lexicalOnly === true ? [Found.lexicalOnly] : []),
+        ...(retrieval === undefined ? [] : Found.notes(retrieval)),
         ...(Either.isLeft(history) ? [historyMissing] : [])
       ]
       if (retrieval !== undefined && relevant.length === 0) {
         const best = Math.max(0, ...retrieval.passages.map((item) => item.confidence))
-        return noting(yield* nothingFound(best), missing)
+        return Found.noting(yield* nothingFound(best), missing)
       }
       const documents = AnswerContext.documents(Found.byDocument(relevant))
       const past = Either.getOrElse(history, () => [])
@@ -337,18 +375,19 @@ export const make = (
 
       yield* ToolCall.progress({ progress: 3, total: 4, message: "Writing the answer" })
       const { tenant } = yield* ToolCall.caller
+      const now = yield* Clock.currentTimeMillis
       const { answer, given, isStandIn } = yield* AnswerModel.write(model, {
         tenant,
         question: input.question,
         documents,
         events,
         past,
-        now: yield* Clock.currentTimeMillis,
+        now,
         maxTokens: options.maxTokens ?? 400
       })
-      const evidence = yield* evidenceOf({ answer, given, hasDocuments: retrieval !== undefined })
+      const evidence = yield* evidenceOf({ answer, given, hasDocuments: retrieval !== undefined, input, now })
       yield* ToolCall.progress({ progress: 4, total: 4, message: "Answered" })
-      const noted = noting(evidence, [...(retrieval === undefined ? [documentsMissing] : []), ...missing])
+      const noted = Found.noting(evidence, [...(retrieval === undefined ? [documentsMissing] : []), ...missing])
       return isStandIn ? Evidence.degrade(noted, AnswerModel.missing, 0.9) : noted
     })
   )

@@ -80,6 +80,14 @@ export const Parameters = Schema.Struct({
     examples: ["https://example.com/acme/2026-q3"]
   })),
   publishedAt: Fields.optional(Fields.moment("When the document was published")),
+  version: Fields.optional(Fields.count({
+    description: "Which of the document's states this is: raise it with every change, and what arrives late does no " +
+      "harm. One lower than is stored changes nothing, the same one with other content is refused. Left out, the " +
+      "last to arrive wins",
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    example: 3
+  })),
   metadata: Fields.optional(Metadata)
 })
 
@@ -91,10 +99,10 @@ export const Parameters = Schema.Struct({
  */
 export const Data = Schema.Struct({
   id: Schema.String,
-  outcome: Schema.Literal("indexed", "unchanged").annotations({
-    description: "`unchanged`: the same content was indexed before"
+  outcome: Schema.Literal("indexed", "unchanged", "outdated").annotations({
+    description: "`unchanged`: the same content was indexed before; `outdated`: a later version is stored and was kept"
   }),
-  passages: Schema.NonNegativeInt.annotations({ description: "How many passages the document was cut into" })
+  passages: Schema.NonNegativeInt.annotations({ description: "How many passages of the document are stored now" })
 })
 
 /**
@@ -104,7 +112,8 @@ export const Data = Schema.Struct({
 export interface Data extends Schema.Schema.Type<typeof Data> {}
 
 /**
- * Makes the tool. Its confidence is 1: the store says itself what it did. Fails
+ * Makes the tool. Its confidence is 1: the store says itself what it did; that a
+ * later version is stored is an answer, no failure. Fails
  * as `invalid_input` when the store refuses the document, with the store's
  * reason, and as `temporarily_unavailable` when the store does not answer.
  *
@@ -122,7 +131,8 @@ export const make = (
     title: options.title ?? "Index a document",
     description: options.description ??
       "Puts a document into the search index, or replaces the one with the same id. It can be found as soon as this " +
-        "returns. Safe to repeat. Returns whether it was indexed or unchanged, and its number of passages.",
+        "returns. Safe to repeat. With a version, a late call does not replace what is newer. Returns whether it was " +
+        "indexed, unchanged or outdated, and the number of passages stored.",
     safety: "idempotent",
     scopes: options.scopes ?? ["documents:write"],
     parameters: Parameters,
@@ -145,12 +155,16 @@ export const make = (
           source: "document-store"
         })
       }
-      const source = yield* Evidence.source({
-        id: input.id,
-        kind: "document-store",
+      const described = {
         ...(input.title === undefined ? {} : { title: input.title }),
         ...(input.uri === undefined ? {} : { uri: input.uri }),
         ...(publishedAt === undefined ? {} : { publishedAt })
+      }
+      const source = yield* Evidence.source({
+        id: input.id,
+        kind: "document-store",
+        // of an outdated one, what is stored says something else
+        ...(outcome.status === "outdated" ? {} : described)
       })
       return Evidence.make({
         data: { id: input.id, outcome: outcome.status, passages: outcome.passages },

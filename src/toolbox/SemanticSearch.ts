@@ -11,6 +11,7 @@ import * as Document from "../document/Document.js"
 import * as Moment from "../document/Moment.js"
 import type { Retrieved } from "../document/Retriever.js"
 import { Retriever } from "../document/Retriever.js"
+import * as TimeLimit from "../policy/TimeLimit.js"
 import * as Evidence from "../tool/Evidence.js"
 import * as Tool from "../tool/Tool.js"
 import * as ToolCall from "../tool/ToolCall.js"
@@ -65,11 +66,22 @@ const Passage = Schema.Struct({
   position: Schema.NonNegativeInt.annotations({ description: "Counts the document's passages from 0" }),
   title: Schema.String,
   text: Schema.String,
+  snippet: Fields.optional(Schema.String.annotations({
+    description: "The stretch of a long text that speaks of the query, word for word"
+  })),
+  highlights: Fields.optional(
+    Schema.Array(Schema.String).annotations({
+      description: "The words of the text that fit the query's, as they are written"
+    })
+  ),
   confidence: Evidence.Confidence.annotations({
     description: "How likely the passage is relevant to the query, from 0 to 1; its age does not enter"
   }),
   publishedAt: Fields.optional(Evidence.Timestamp),
-  ageDays: Fields.optional(Schema.NonNegative.annotations({ description: "Days since it was published" })),
+  ageDays: Schema.NonNegative.annotations({ description: "Days since the moment that agedFrom names" }),
+  agedFrom: Schema.Literal("published", "indexed").annotations({
+    description: "What ageDays counts from: publication, or indexing when nobody knows when it was published"
+  }),
   uri: Fields.optional(Schema.String),
   metadata: Schema.Record({ key: Schema.String, value: Document.MetadataValue }).annotations({
     description: "What is known of the document, for example company, period and type"
@@ -87,7 +99,12 @@ export const Data = Schema.Struct({
   searched: Schema.Struct({
     returned: Schema.NonNegativeInt,
     limit: Schema.Positive,
-    lexicalOnly: Schema.Boolean.annotations({ description: "Whether words alone were compared, not meaning" })
+    lexicalOnly: Schema.Boolean.annotations({ description: "Whether words alone were compared, not meaning" }),
+    rerankedBy: Fields.optional(Schema.String.annotations({ description: "Who judged the best passages again" })),
+    region: Fields.optional(Schema.String.annotations({ description: "Which copy of the documents answered" })),
+    behindSeconds: Fields.optional(Schema.NonNegative.annotations({
+      description: "How far that copy may be behind the original"
+    }))
   }),
   note: Fields.optional(Schema.String.annotations({ description: "Says so when nothing fits" }))
 })
@@ -98,16 +115,37 @@ export const Data = Schema.Struct({
  */
 export interface Data extends Schema.Schema.Type<typeof Data> {}
 
-const toPassage = ({ passage, confidence, ageDays }: Retrieved): typeof Passage.Type => {
+/** More words say no more. */
+const mostHighlights = 12
+
+/** A snippet of a short text saves nobody reading it. */
+const shortest = 2
+
+const marked = ({ passage, snippet }: Retrieved): Pick<typeof Passage.Type, "snippet" | "highlights"> => {
+  const words = new Map<string, string>()
+  for (const { end, start } of snippet.highlights) {
+    const word = snippet.text.slice(start, end)
+    if (words.size < mostHighlights && !words.has(word.toLowerCase())) words.set(word.toLowerCase(), word)
+  }
+  return {
+    ...(passage.text.length < shortest * snippet.text.length ? {} : { snippet: snippet.text }),
+    ...(words.size === 0 ? {} : { highlights: [...words.values()] })
+  }
+}
+
+const toPassage = (item: Retrieved): typeof Passage.Type => {
+  const { ageDays, agedFrom, confidence, passage } = item
   const publishedAt = Moment.normal(passage.publishedAt)
   return {
     documentId: passage.documentId,
     position: passage.position,
     title: passage.title,
     text: passage.text,
+    ...marked(item),
     confidence: Math.min(1, Math.max(0, confidence)),
     ...(publishedAt === undefined ? {} : { publishedAt }),
-    ...(ageDays === undefined ? {} : { ageDays: Math.round(ageDays * 10) / 10 }),
+    ageDays: Math.round(ageDays * 10) / 10,
+    agedFrom,
     ...(passage.uri === undefined ? {} : { uri: passage.uri }),
     metadata: passage.metadata
   }
@@ -122,8 +160,12 @@ const noMatch = (filters: Fields.Filters | undefined): string =>
  * Makes the tool. The answer is as sure as its best passage, and calibrated when
  * the retriever says so; its sources are the documents. Nothing found is an
  * answer too: no passages, confidence 0, a note. When the query cannot be
- * embedded it goes by words alone and says so under `degraded`. Fails as
+ * embedded it goes by words alone and says so under `degraded`, as when the copy
+ * of the documents that answered may be more than a second behind. Fails as
  * `temporarily_unavailable`, with a fallback, when the store does not answer.
+ *
+ * A passage is returned whole; `snippet` is added where its text is at least
+ * twice as long, `highlights` are up to 12 of its words that fit the query's.
  *
  * @since 0.1.0
  * @category constructors
@@ -152,32 +194,41 @@ export const make = (
     Effect.gen(function*() {
       const { tenant } = yield* ToolCall.caller
       const retriever = yield* Retriever
-      const remaining = yield* ToolCall.remaining
+      const within = Duration.min(yield* ToolCall.remaining, options.searchTimeout ?? Duration.seconds(5))
       yield* ToolCall.progress({ progress: 0, total: 1, message: "Searching the documents" })
-      const { passages, calibration, lexicalOnly } = yield* retriever
+      const found = yield* retriever
         .retrieve({ tenant, query, limit, filter: Found.filter(filters) })
         .pipe(
+          TimeLimit.within(within),
           Effect.mapError((cause) => Failure.documentStore(cause, fallback)),
           // A store may be busy with what cannot be interrupted; nobody waits for that.
           Effect.disconnect,
           Effect.timeoutFail({
-            duration: Duration.min(remaining, options.searchTimeout ?? Duration.seconds(5)),
+            duration: within,
             onTimeout: () => Failure.documentStore(undefined, fallback)
           })
         )
+      const { calibration, lexicalOnly, origin, passages, rerankedBy } = found
       yield* ToolCall.progress({ progress: 1, total: 1, message: `Found ${passages.length} passages` })
       const [first, ...rest] = yield* Effect.forEach(Found.byDocument(passages), Found.source)
-      return Evidence.make({
+      const evidence = Evidence.make<Data>({
         data: {
           passages: passages.map(toPassage),
-          searched: { returned: passages.length, limit, lexicalOnly },
+          searched: {
+            returned: passages.length,
+            limit,
+            lexicalOnly,
+            ...(rerankedBy === undefined ? {} : { rerankedBy }),
+            ...(origin === undefined ? {} : { region: origin.region }),
+            ...(origin?.behindMillis === undefined ? {} : { behindSeconds: Math.max(0, origin.behindMillis) / 1000 })
+          },
           ...(passages.length > 0 ? {} : { note: noMatch(filters) })
         },
         confidence: Math.max(0, ...passages.map((passage) => passage.confidence)),
         calibration: passages.length > 0 ? calibration : "uncalibrated",
-        sources: first === undefined ? [yield* Found.nothing] : [first, ...rest],
-        degraded: lexicalOnly ? Found.lexicalOnly : undefined
+        sources: first === undefined ? [yield* Found.nothing] : [first, ...rest]
       })
+      return Found.noting(evidence, Found.notes(found))
     })
   )
 }

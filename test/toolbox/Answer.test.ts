@@ -4,6 +4,7 @@ import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as Retriever from "causeway-mcp/document/Retriever"
 import * as Llm from "causeway-mcp/llm/Llm"
 import * as LlmChain from "causeway-mcp/llm/LlmChain"
+import * as TimeLimit from "causeway-mcp/policy/TimeLimit"
 import * as ExtractiveLlm from "causeway-mcp/provider/ExtractiveLlm"
 import * as SessionStore from "causeway-mcp/session/SessionStore"
 import * as TestLlm from "causeway-mcp/testing/TestLlm"
@@ -413,6 +414,36 @@ describe("Answer, when something is down", () => {
           retrieve: () => Effect.uninterruptible(Effect.delay(Effect.die("too late"), "1 hour"))
         }),
         model: says(TestLlm.text("You read of 41% [history:e2]."))
+      }))
+    ))
+
+  it.effect("lets the store know by when it has to answer", () =>
+    Effect.gen(function*() {
+      const { data } = yield* ask()
+      assert.strictEqual(data.model, "none")
+    }).pipe(
+      Effect.provide(withTool({
+        retriever: Layer.succeed(Retriever.Retriever, {
+          retrieve: () =>
+            Effect.flatMap(TimeLimit.remaining, (remaining) => {
+              assert.strictEqual(remaining, 1500)
+              return Effect.succeed({ passages: [], calibration: "uncalibrated" as const, lexicalOnly: false })
+            })
+        }),
+        model: says()
+      }))
+    ))
+
+  it.effect("says that the copy of the documents that answered is behind, and is as sure as before", () =>
+    Effect.gen(function*() {
+      const { confidence, degraded } = yield* ask()
+      assert.include(degraded?.reason, "region west")
+      assert.include(degraded?.reason, "5s behind")
+      assert.closeTo(confidence, 0.72, 1e-9)
+    }).pipe(
+      Effect.provide(withTool({
+        retriever: finds([acme], { origin: { region: "west", behindMillis: 5000 } }),
+        model: says(margin)
       }))
     ))
 

@@ -46,6 +46,32 @@ describe("IndexDocument", () => {
       assert.lengthOf(yield* store.get("other", "acme-q3"), 0)
     }).pipe(Effect.provide(memory)))
 
+  it.effect("keeps a later version, says so, and is no failure", () =>
+    Effect.gen(function*() {
+      const at = (version: number, text: string) => answer<IndexDocument.Data>(name, { ...document, text, version })
+      assert.strictEqual((yield* at(3, "The third state.")).data.outcome, "indexed")
+      const late = yield* at(2, "The second state.")
+      assert.deepStrictEqual(late.data, { id: "acme-q3", outcome: "outdated", passages: 1 })
+      assert.strictEqual(late.confidence, 1)
+      assert.isUndefined(late.sources[0]?.title)
+      const store = yield* DocumentStore.DocumentStore
+      assert.deepInclude((yield* store.get(caller.tenant, "acme-q3"))[0], { text: "The third state.", version: 3 })
+      assert.strictEqual((yield* at(4, "The fourth state.")).data.outcome, "indexed")
+    }).pipe(Effect.provide(memory)))
+
+  it.effect("refuses another content of the version that is stored, and a version that is none", () =>
+    Effect.gen(function*() {
+      yield* answer<IndexDocument.Data>(name, { ...document, version: 1 })
+      const other = yield* failure(name, { ...document, text: "Something else.", version: 1 })
+      assert.strictEqual(other.code, "invalid_input")
+      assert.match(other.message, /^The document acme-q3 was refused: .*version 1/)
+      for (const version of [-1, 1.5, 2 ** 53, "3"]) {
+        const body = yield* failure(name, { ...document, version })
+        assert.strictEqual(body.code, "invalid_input", String(version))
+        assert.include(body.message, "version")
+      }
+    }).pipe(Effect.provide(memory)))
+
   it.effect("passes on why the store refused a document", () =>
     Effect.gen(function*() {
       const body = yield* failure(name, document)

@@ -3,6 +3,7 @@ import * as Principal from "causeway-mcp/auth/Principal"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as Retriever from "causeway-mcp/document/Retriever"
 import * as Embedder from "causeway-mcp/embedding/Embedder"
+import * as TimeLimit from "causeway-mcp/policy/TimeLimit"
 import * as SemanticSearch from "causeway-mcp/toolbox/SemanticSearch"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
@@ -12,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as TestClock from "effect/TestClock"
 import { answer, call, caller, documents, documentsUnreachable, failure, finds, leaks } from "./harness.js"
 
@@ -63,11 +65,15 @@ describe("SemanticSearch", () => {
         title: "Acme, third quarter",
         publishedAt: "2026-11-12T00:00:00.000Z",
         ageDays: 10,
+        agedFrom: "published",
+        highlights: ["Acme", "Corp", "gross", "margin", "third", "quarter"],
         uri: "https://example.com/acme",
         metadata: { company: "Acme Corp", period: "2026-Q3", type: "earnings-call" }
       })
       assert.strictEqual(confidence, Math.max(...data.passages.map((passage) => passage.confidence)))
-      assert.notStrictEqual(calibration, "uncalibrated")
+      assert.strictEqual(calibration, "uncalibrated")
+      // The text is short enough to be read whole.
+      assert.notProperty(first, "snippet")
       assert.deepStrictEqual(data.searched, { returned: data.passages.length, limit: 8, lexicalOnly: false })
       assert.isUndefined(degraded)
       assert.deepInclude(sources[0], {
@@ -117,6 +123,95 @@ describe("SemanticSearch", () => {
       const { data } = yield* answer<SemanticSearch.Data>(name, { query: "margin", filters: { company: "Initech" } })
       assert.include(data.note, "filters")
     }).pipe(Effect.provide(memory)))
+
+  it.effect("passes on the calibration of the retriever", () =>
+    Effect.gen(function*() {
+      const { calibration } = yield* answer<SemanticSearch.Data>(name, { query: "anything" })
+      assert.deepStrictEqual(calibration, { id: "ours/1", fittedOn: "our questions", ece: 0.02 })
+    }).pipe(Effect.provide(Layer.provide(
+      withTool(),
+      finds([{ id: "a", text: "one", confidence: 0.9 }], {
+        calibration: { id: "ours/1", fittedOn: "our questions", ece: 0.02 }
+      })
+    ))))
+
+  it.effect("gives the stretch of a long text that speaks of the query, and each of its words once", () =>
+    Effect.gen(function*() {
+      const { data } = yield* answer<SemanticSearch.Data>(name, { query: "gross margin" })
+      const [passage] = data.passages
+      assert.include(passage?.snippet, "The gross margin rose; the Margin of a rival fell.")
+      assert.isAtMost(passage?.snippet?.length ?? 0, 300)
+      assert.deepStrictEqual(passage?.highlights, ["gross", "margin"])
+      assert.include(passage?.text, passage?.snippet ?? "nothing")
+    }).pipe(Effect.provide(Layer.provide(
+      withTool(),
+      finds([{
+        id: "a",
+        confidence: 0.5,
+        text: `${"Nothing is told here. ".repeat(40)}The gross margin rose; the Margin of a rival fell. ` +
+          "Nor is it here. ".repeat(40)
+      }])
+    ))))
+
+  it.effect("counts the age of what has no date from when it was indexed, and says so", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(Date.parse("2026-11-25T12:00:00Z"))
+      const { data } = yield* answer<SemanticSearch.Data>(name, { query: "anything" })
+      assert.deepInclude(data.passages[0], { ageDays: 3.5, agedFrom: "indexed" })
+      assert.notProperty(data.passages[0], "publishedAt")
+    }).pipe(Effect.provide(Layer.provide(withTool(), finds([{ id: "a", text: "one", confidence: 0.5 }])))))
+
+  it.effect("says which copy of the documents answered and who judged", () =>
+    Effect.gen(function*() {
+      const { data, degraded } = yield* answer<SemanticSearch.Data>(name, { query: "anything" })
+      assert.deepInclude(data.searched, { region: "west", behindSeconds: 0.04, rerankedBy: "judge-1" })
+      assert.isUndefined(degraded)
+    }).pipe(Effect.provide(Layer.provide(
+      withTool(),
+      finds([{ id: "a", text: "one", confidence: 0.5 }], {
+        origin: { region: "west", behindMillis: 40 },
+        rerankedBy: "judge-1"
+      })
+    ))))
+
+  for (
+    const [behindMillis, words] of [[61_200, "1m 2s behind"], [undefined, "behind by a time nobody knows"]] as const
+  ) {
+    it.effect(`notes that the copy that answered may be ${words}, and is as sure as before`, () =>
+      Effect.gen(function*() {
+        const { confidence, data, degraded } = yield* answer<SemanticSearch.Data>(name, { query: "anything" })
+        assert.include(degraded?.reason, "region west")
+        assert.include(degraded?.reason, words)
+        assert.strictEqual(data.searched.behindSeconds, behindMillis === undefined ? undefined : 61.2)
+        assert.strictEqual(confidence, 0.5)
+      }).pipe(Effect.provide(Layer.provide(
+        withTool(),
+        finds([{ id: "a", text: "one", confidence: 0.5 }], { origin: { region: "west", behindMillis } })
+      ))))
+  }
+
+  it.effect("lets the store know by when it has to answer", () =>
+    Effect.gen(function*() {
+      yield* answer<SemanticSearch.Data>(name, { query: "anything" })
+      assert.strictEqual(yield* Ref.get(yield* Seen), 1500)
+    }).pipe(
+      Effect.provide(
+        withTool({ searchTimeout: "1500 millis" }).pipe(
+          Layer.provide(Layer.effect(
+            Retriever.Retriever,
+            Effect.map(Seen, (seen) => ({
+              retrieve: () =>
+                Effect.as(Effect.flatMap(TimeLimit.remaining, (remaining) => Ref.set(seen, remaining)), {
+                  passages: [],
+                  calibration: "uncalibrated" as const,
+                  lexicalOnly: false
+                })
+            }))
+          )),
+          Layer.provideMerge(Layer.effect(Seen, Ref.make(Infinity)))
+        )
+      )
+    ))
 
   it.effect("goes by words alone when the query cannot be embedded, and says so", () =>
     Effect.gen(function*() {
@@ -226,6 +321,9 @@ describe("SemanticSearch", () => {
       assert.isArray(properties.query?.examples)
     }).pipe(Effect.provide(memory)))
 })
+
+/** The time that a search was given, in milliseconds. */
+class Seen extends Context.Tag("test/Seen")<Seen, Ref.Ref<number>>() {}
 
 /** Done once a search has begun, and once it was interrupted. */
 class Started extends Context.Tag("test/Started")<Started, Deferred.Deferred<void>>() {}

@@ -8,6 +8,7 @@ import * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as Retriever from "causeway-mcp/document/Retriever"
+import * as Snippet from "causeway-mcp/document/Snippet"
 import * as Embedder from "causeway-mcp/embedding/Embedder"
 import type { Progress } from "causeway-mcp/protocol/McpSchema"
 import * as SessionStore from "causeway-mcp/session/SessionStore"
@@ -18,6 +19,7 @@ import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 
 export interface Answered<A> {
   readonly data: A
@@ -100,6 +102,7 @@ export const documentStoreDown = Layer.succeed(DocumentStore.DocumentStore, {
   get: () => documentsDown,
   list: () => documentsDown,
   size: () => documentsDown,
+  changes: () => Stream.fail(documentsDown),
   ping: documentsDown
 })
 
@@ -140,29 +143,39 @@ export const finds = (
       readonly metadata?: { readonly [key: string]: string | number | boolean }
     }
   >,
-  options: Partial<Pick<Retriever.Retrieval, "calibration" | "lexicalOnly">> = {}
+  options: Partial<Omit<Retriever.Retrieval, "passages">> = {}
 ) =>
   Layer.succeed(Retriever.Retriever, {
-    retrieve: ({ limit }) =>
-      Effect.succeed({
-        passages: passages.slice(0, limit).map(({ id, text, title, confidence, metadata, position, ...rest }) => ({
-          passage: {
-            documentId: id,
-            position: position ?? 0,
-            title: title ?? "",
-            text,
-            indexedAt: "2026-11-22T00:00:00.000Z",
-            metadata: metadata ?? {},
-            ...rest
-          },
-          score: confidence,
-          confidence,
-          freshness: 1,
-          signals: { bm25: 1, bm25Share: 0.5, cosine: 0.5 }
-        })),
-        calibration: options.calibration ?? "uncalibrated",
-        lexicalOnly: options.lexicalOnly ?? false
-      })
+    retrieve: ({ limit, now, query }) =>
+      Effect.clockWith((clock) =>
+        Effect.succeed({
+          calibration: "uncalibrated" as const,
+          lexicalOnly: false,
+          ...options,
+          passages: passages.slice(0, limit).map(({ id, text, title, confidence, metadata, position, ...rest }) => {
+            const passage = {
+              documentId: id,
+              position: position ?? 0,
+              title: title ?? "",
+              text,
+              indexedAt: "2026-11-22T00:00:00.000Z",
+              metadata: metadata ?? {},
+              ...rest
+            }
+            const { agedFrom, ageDays } = Retriever.ageOf(passage, now ?? clock.unsafeCurrentTimeMillis())
+            return {
+              passage,
+              score: confidence,
+              confidence,
+              freshness: 1,
+              ageDays,
+              agedFrom,
+              snippet: Snippet.make(query, text),
+              signals: { bm25: 1, bm25Share: 0.5, cosine: 0.5 }
+            }
+          })
+        })
+      )
   })
 
 /** Whether something from inside an error stands in what the agent reads. */

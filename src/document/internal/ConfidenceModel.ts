@@ -4,33 +4,51 @@
  *
  * @since 0.1.0
  */
-import type { Model } from "./Confidence.js"
+import type * as Calibration from "../Calibration.js"
 
 /**
- * For hybrid searches with the vectors of `causeway-hash-384-v1`.
+ * For hybrid searches with the package's own embedders, and for searches by words alone.
  *
  * @since 0.1.0
  * @category configuration
  */
-export const hybrid: Model = {
-  id: "logistic-1/causeway-hash-384-v1",
-  embedder: "causeway-hash-384-v1",
-  fittedOn: "SciFact train questions (scientific claims and abstracts, English)",
-  ece: 0.0141,
-  intercept: -2.7425,
-  weights: [4.3019, -1.1935, 1.3166, 17.612]
-}
-
-/**
- * For searches by words alone.
- *
- * @since 0.1.0
- * @category configuration
- */
-export const lexical: Model = {
-  id: "logistic-1/words",
-  fittedOn: "SciFact train questions (scientific claims and abstracts, English)",
-  ece: 0.0164,
-  intercept: -2.567,
-  weights: [4.6889, -1.204, 0, 18.7291]
-}
+export const models: ReadonlyArray<Calibration.Model> = [
+  {
+    format: 1,
+    id: "scifact/causeway-sif-384-v1-ef2da24e",
+    embedder: "causeway-sif-384-v1-ef2da24e",
+    corpus: "scifact",
+    fittedOn: "SciFact train questions (scientific claims and abstracts, English)",
+    questions: 809,
+    ece: 0.0108683,
+    auc: 0.894272,
+    features: ["bm25Share", "logRank", "cosine", "gap", "behind"],
+    intercept: -3.01378,
+    weights: [3.91128, -0.820327, 1.74515, 14.9632, -6.8175]
+  },
+  {
+    format: 1,
+    id: "scifact/words",
+    corpus: "scifact",
+    fittedOn: "SciFact train questions (scientific claims and abstracts, English)",
+    questions: 809,
+    ece: 0.00913593,
+    auc: 0.895195,
+    features: ["bm25Share", "logRank", "cosine", "gap", "behind"],
+    intercept: -2.52198,
+    weights: [4.21288, -0.668544, 0, 19.5657, -6.91022]
+  },
+  {
+    format: 1,
+    id: "scifact/causeway-hash-384-v1",
+    embedder: "causeway-hash-384-v1",
+    corpus: "scifact",
+    fittedOn: "SciFact train questions (scientific claims and abstracts, English)",
+    questions: 809,
+    ece: 0.00960775,
+    auc: 0.89068,
+    features: ["bm25Share", "logRank", "cosine", "gap", "behind"],
+    intercept: -2.7092,
+    weights: [3.13808, -0.715794, 2.62766, 18.1447, -6.48341]
+  }
+]

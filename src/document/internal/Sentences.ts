@@ -1,10 +1,11 @@
 /**
- * Cuts text into the units that passages are made of: sentences, headings, and
- * pieces of what is too long.
+ * Cuts text into the units that passages are made of: sentences, headings,
+ * tables, lines of lists and code, and pieces of what is too long.
  *
  * @since 0.1.0
  */
 import * as Abbreviation from "../Abbreviation.js"
+import * as Blocks from "./Blocks.js"
 
 /**
  * A stretch of text, `[start, end)` in UTF-16 units, without white space at
@@ -16,7 +17,7 @@ import * as Abbreviation from "../Abbreviation.js"
 export interface Unit {
   readonly start: number
   readonly end: number
-  /** A Markdown heading: it belongs to the unit after it. */
+  /** A heading: it belongs to the unit after it. */
   readonly isHeading: boolean
 }
 
@@ -25,9 +26,17 @@ const ends =
   /\n[^\S\n]*\n\s*|\n(?=[^\S\n]{0,8}(?:#{1,6}\s|[-*+•]\s|\d{1,3}[.)]\s|\|))|(?<=[.!?…]["'”’)\]]{0,2})\s+(?=["'“‘([]{0,2}[\p{Lu}\p{N}\p{Lo}])|(?<=[。！？])/gu
 
 const heading = /^#{1,6}\s/
+const item = /^(?:[-*+•]|\d{1,3}[.)])\s/
+const blankLine = /\n[^\S\n]*\n/
+
+/** The first few characters, enough to see a Markdown mark. */
+const head = (text: string, start: number): string => text.slice(start, start + 8)
 
 /**
- * The units of a text in order, none longer than `maxLength`. Takes linear time.
+ * The units of a text in order, none longer than `maxLength`. Code, tables and
+ * headings that are underlined are one unit each; code and tables that do not fit
+ * into a passage with the headings before them are one unit per line or row.
+ * A list is cut at the ends of its lines. Takes linear time.
  *
  * @since 0.1.0
  * @category combinators
@@ -35,23 +44,72 @@ const heading = /^#{1,6}\s/
 export const split = (text: string, maxLength: number): ReadonlyArray<Unit> => {
   const units: Array<Unit> = []
   let start = 0
+  for (const block of Blocks.find(text)) {
+    prose(units, text, start, block.start, maxLength)
+    start = block.end
+    if (block.kind === "heading" || fits(units, block, maxLength)) {
+      add(units, text, block.start, block.end, maxLength, block.kind === "heading")
+      continue
+    }
+    let from = block.start
+    for (const cut of [...Blocks.cuts(text, block), block.end]) {
+      add(units, text, from, cut, maxLength, false)
+      from = cut
+    }
+  }
+  prose(units, text, start, text.length, maxLength)
+  return units
+}
+
+/** Whether a block goes into one passage, with the headings that stand before it. */
+const fits = (units: ReadonlyArray<Unit>, block: Blocks.Block, maxLength: number): boolean => {
+  let start = block.start
+  for (let n = units.length - 1; units[n]?.isHeading === true && block.end - start <= maxLength; n--) {
+    start = units[n]?.start ?? start
+  }
+  return block.end - start <= maxLength
+}
+
+/** Adds the units of a stretch of prose. */
+const prose = (units: Array<Unit>, whole: string, from: number, to: number, maxLength: number): void => {
+  const text = whole.slice(from, to)
+  let start = 0
   const close = (end: number): void => {
-    if (!heading.test(text.slice(start, start + 8).trimStart())) return add(units, text, start, end, maxLength, false)
-    const from = start + (text.slice(start, start + 8).length - text.slice(start, start + 8).trimStart().length)
-    const line = text.indexOf("\n", from)
+    const lead = head(text, start)
+    const mark = start + (lead.length - lead.trimStart().length)
+    if (!heading.test(lead.trimStart())) return add(units, whole, from + start, from + end, maxLength, false)
+    const line = text.indexOf("\n", mark)
     const headingEnd = line === -1 || line > end ? end : line
-    add(units, text, from, headingEnd, maxLength, true)
-    add(units, text, headingEnd, end, maxLength, false)
+    add(units, whole, from + mark, from + headingEnd, maxLength, true)
+    add(units, whole, from + headingEnd, from + end, maxLength, false)
+  }
+  let isItem = item.test(head(text, 0).trimStart())
+  /** The ends of sentences within a line of a list, for when it is too long. */
+  let held: Array<readonly [end: number, next: number]> = []
+  const closeItem = (end: number): void => {
+    if (end - start > maxLength) {
+      for (const [sentence, next] of held) {
+        close(sentence)
+        start = next
+      }
+    }
+    held = []
+    close(end)
   }
   for (const match of text.matchAll(ends)) {
     const isLine = match[0].includes("\n")
     const mark = match.index - 1
     if (!isLine && text.charAt(mark) === "." && Abbreviation.holdsStop(text, mark)) continue
-    close(match.index)
-    start = match.index + match[0].length
+    const next = match.index + match[0].length
+    if (isItem && !isLine) {
+      held.push([match.index, next])
+      continue
+    }
+    closeItem(match.index)
+    start = next
+    if (isLine) isItem = item.test(head(text, start).trimStart()) || (isItem && !blankLine.test(match[0]))
   }
-  close(text.length)
-  return units
+  closeItem(text.length)
 }
 
 const blank = /\s/

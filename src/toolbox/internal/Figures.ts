@@ -1,71 +1,143 @@
 /**
- * Notices that a newer passage gives other figures for the same matter.
+ * Reads numbers with their units and scales, and says whether two are the same.
  *
  * @since 0.1.0
  */
-import * as Moment from "../../document/Moment.js"
-import * as Tokenizer from "../../document/Tokenizer.js"
-import type { Found } from "./Found.js"
-
-interface Statement {
-  readonly terms: ReadonlySet<string>
-  readonly numbers: ReadonlySet<string>
-}
-
-const isNumber = /^\d/u
-const isYear = /^(?:19|20)\d\d$/u
-
-/** Enough of a document to compare; each pair of statements costs a step. */
-const maxStatements = 40
-
-const statements = (texts: ReadonlyArray<string>, without: ReadonlySet<string>): ReadonlyArray<Statement> =>
-  texts.flatMap((text) => text.split(/(?<=[.!?])\s+|\n+/u)).slice(0, maxStatements).flatMap((sentence) => {
-    const tokens = Tokenizer.tokens(sentence)
-    const numbers = new Set(tokens.filter((token) => isNumber.test(token) && !isYear.test(token)))
-    return numbers.size === 0
-      ? []
-      : [{ numbers, terms: new Set(tokens.filter((token) => !isNumber.test(token) && !without.has(token))) }]
-  })
-
-const shares = (a: ReadonlySet<string>, b: ReadonlySet<string>): number => {
-  let count = 0
-  for (const item of a) if (b.has(item)) count++
-  return count
-}
-
-const fact = ({ best }: Found, key: string): string | undefined => {
-  const value = Object.hasOwn(best.passage.metadata, key) ? best.passage.metadata[key] : undefined
-  return value === undefined ? undefined : String(value).toLowerCase()
-}
-
-const publishedAt = ({ best }: Found): number | undefined =>
-  best.passage.publishedAt === undefined ? undefined : Moment.millis(best.passage.publishedAt)
-
-const textsOf = (found: Found): ReadonlyArray<string> => found.passages.map((item) => item.passage.text)
 
 /**
- * Whether `other` is newer than `cited`, is on the same company or topic (and no
- * other period), and states with other numbers what a sentence of `cited` states
- * that the answer took a number from. Two sentences state the same when they
- * share two words or more, beside the company's name, and six in ten words of the shorter.
+ * A number with its unit.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Quantity {
+  /** With its scale: 4.2 billion is 4.2e9. */
+  readonly value: number
+  /** By how much it may be off for being rounded. */
+  readonly tolerance: number
+  /** `percent`, `points`, a currency, or empty for a plain number. */
+  readonly unit: string
+  /** As it is written. */
+  readonly text: string
+}
+
+const scales: { readonly [word: string]: number } = {
+  thousand: 1e3,
+  k: 1e3,
+  million: 1e6,
+  millions: 1e6,
+  mn: 1e6,
+  mm: 1e6,
+  mio: 1e6,
+  m: 1e6,
+  billion: 1e9,
+  billions: 1e9,
+  bn: 1e9,
+  b: 1e9,
+  trillion: 1e12,
+  trillions: 1e12,
+  tn: 1e12,
+  trn: 1e12
+}
+
+const currencies: { readonly [word: string]: string } = {
+  $: "$",
+  us$: "$",
+  usd: "$",
+  dollar: "$",
+  dollars: "$",
+  "€": "€",
+  eur: "€",
+  euro: "€",
+  euros: "€",
+  "£": "£",
+  gbp: "£",
+  pounds: "£",
+  "¥": "¥",
+  jpy: "¥",
+  yen: "¥",
+  chf: "chf",
+  sek: "sek",
+  nok: "nok",
+  dkk: "dkk",
+  cny: "cny",
+  rmb: "cny",
+  inr: "inr",
+  "₹": "inr",
+  c$: "c$",
+  cad: "c$",
+  a$: "a$",
+  aud: "a$",
+  hk$: "hk$"
+}
+
+const percent = new Set(["%", "percent", "per cent", "pct"])
+const points = new Set(["percentage points", "percentage point", "points", "point", "pp", "bps", "basis points"])
+
+const quantity =
+  /(?<![\p{L}\p{N}.,/'’+-])(?:(US\$|C\$|A\$|HK\$|[$€£¥₹]|(?:USD|EUR|GBP|CHF|JPY|SEK|NOK|DKK|CNY|RMB|INR|CAD|AUD)\s?)\s?)?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?![\p{N}]|[.,/:]\d|['’]\d)(?:[\s-]?(thousand|millions?|billions?|trillions?|mn|mm|mio|bn|tn|trn|[kmb])(?!\p{L}))?(?:\s?(%)|[\s-](percentage points?|basis points|per\s?cent|pct|points?|pp|bps|dollars?|euros?|pounds|yen|USD|EUR|GBP|CHF|JPY|SEK|NOK|DKK|CNY|RMB|INR|CAD|AUD)(?!\p{L}))?(?!\s?[-–—]\s?[$€£]?\d|[\p{L}])/giu
+
+/**
+ * A quantity and where it stands in a text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Found extends Quantity {
+  readonly start: number
+  readonly end: number
+}
+
+const unitOf = (sign: string | undefined, behind: string | undefined): string | undefined => {
+  const [first, second] = [sign, behind].map((text) => text?.trim().toLowerCase().replace(/\s+/gu, " "))
+  if (second !== undefined && (percent.has(second) || second === "per cent")) {
+    return first === undefined
+      ? "percent"
+      : undefined
+  }
+  if (second !== undefined && points.has(second)) {
+    return first === undefined
+      ? `points${second.includes("b") ? "/100" : ""}`
+      : undefined
+  }
+  const mine = first === undefined ? undefined : currencies[first]
+  const theirs = second === undefined ? undefined : currencies[second]
+  return mine !== undefined && theirs !== undefined && mine !== theirs ? undefined : mine ?? theirs ?? ""
+}
+
+/**
+ * The quantities of a text in their order, whatever they are of. Left out: years,
+ * ranges, and numbers that can be read in two ways.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const inText = (text: string): ReadonlyArray<Found> =>
+  [...text.matchAll(quantity)].flatMap((match): ReadonlyArray<Found> => {
+    const [whole, sign, digits = "", scale, mark, word] = match
+    const unit = unitOf(sign, mark ?? word)
+    const decimals = /\.(\d+)$/u.exec(digits)?.[1]?.length ?? 0
+    // 4.200 is four, or four thousand where the point parts thousands
+    const isAmbiguous = decimals === 3 && !digits.includes(",") && scale === undefined
+    const isYear = unit === "" && scale === undefined && /^(?:19|20)\d\d$/u.test(digits)
+    if (unit === undefined || isAmbiguous || isYear) return []
+    const factor = scale === undefined ? 1 : scales[scale.toLowerCase()] ?? 1
+    return [{
+      value: Number(digits.replaceAll(",", "")) * factor,
+      tolerance: 0.5 * 10 ** -decimals * factor,
+      unit,
+      text: whole.trim(),
+      start: match.index,
+      end: match.index + whole.length
+    }]
+  })
+
+/**
+ * Whether two quantities are of one unit and agree as far as the rougher one is
+ * exact: $4.2 billion and $4,213 million do, $4.2 billion and $4.1 billion do not.
  *
  * @since 0.1.0
  * @category guards
  */
-export const isOutdatedBy = (cited: Found, other: Found, answer: string): boolean => {
-  const [then, now] = [publishedAt(cited), publishedAt(other)]
-  if (then === undefined || now === undefined || now <= then) return false
-  const isSame = (key: string) => fact(cited, key) !== undefined && fact(cited, key) === fact(other, key)
-  if (!isSame("company") && !isSame("topic")) return false
-  if (fact(cited, "period") !== undefined && fact(other, "period") !== undefined && !isSame("period")) return false
-  const subject = new Set(Tokenizer.tokens(fact(cited, "company") ?? ""))
-  const told = new Set(Tokenizer.tokens(answer))
-  const newer = statements(textsOf(other), subject)
-  return statements(textsOf(cited), subject).some((statement) =>
-    shares(statement.numbers, told) > 0 && newer.some((rival) => {
-      const common = shares(statement.terms, rival.terms)
-      return common >= 2 && common >= 0.6 * Math.min(statement.terms.size, rival.terms.size) &&
-        shares(statement.numbers, rival.numbers) === 0
-    })
-  )
-}
+export const agree = (self: Quantity, that: Quantity): boolean =>
+  self.unit === that.unit && Math.abs(self.value - that.value) <= Math.max(self.tolerance, that.tolerance) * (1 + 1e-9)

@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Filter } from "../../document/DocumentStore.js"
+import type { Filter, Origin } from "../../document/DocumentStore.js"
 import * as Moment from "../../document/Moment.js"
-import type { Retrieved } from "../../document/Retriever.js"
+import type { Retrieval, Retrieved } from "../../document/Retriever.js"
 import * as Evidence from "../../tool/Evidence.js"
 import type * as Fields from "./Fields.js"
 
@@ -99,13 +100,48 @@ export const nothing: Effect.Effect<Evidence.Source> = Effect.suspend(() =>
   Evidence.source({ id: "document-store", kind: "document-store", title: "The document index" })
 )
 
-/**
- * What an answer says when the question had no vector to search with.
- *
- * @since 0.1.0
- * @category constants
- */
-export const lexicalOnly: Evidence.Degraded = {
+/** The question had no vector to search with. */
+const lexicalOnly: Evidence.Degraded = {
   reason: "the question could not be compared by meaning, so passages were found by words alone",
   missing: ["embedder"]
 }
+
+/** A copy that is this little behind is as good as the original: documents take as long to arrive. */
+const mostBehind = 1000
+
+const behind = ({ behindMillis, region }: Origin): Evidence.Degraded => ({
+  reason: `the region ${region} answered, whose copy of the documents may be ${
+    behindMillis === undefined
+      ? "behind by a time nobody knows"
+      : `${Duration.format(Duration.seconds(Math.ceil(behindMillis / 1000)))} behind`
+  }`,
+  missing: []
+})
+
+const isBehind = ({ behindMillis = Infinity }: Origin): boolean => behindMillis > mostBehind
+
+/**
+ * What an answer has to say of how its search went: that meaning was not
+ * compared; that the copy which answered may be more than a second behind, or nobody
+ * knows how far.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const notes = (
+  { lexicalOnly: isLexical, origin }: Pick<Retrieval, "lexicalOnly" | "origin">
+): ReadonlyArray<Evidence.Degraded> => [
+  ...(isLexical ? [lexicalOnly] : []),
+  ...(origin !== undefined && isBehind(origin) ? [behind(origin)] : [])
+]
+
+/**
+ * What is missing, added to an answer whose confidence has been judged already.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const noting = <A>(
+  evidence: Evidence.Evidence<A>,
+  notes: ReadonlyArray<Evidence.Degraded>
+): Evidence.Evidence<A> => notes.reduce((sum, note) => Evidence.degrade(sum, note, 1), evidence)
