@@ -16,9 +16,9 @@ import { main } from "./program.js"
 // #region layers
 const InMemory = DocumentStore.layerMemory
 
-export const OnPglite = PgDocumentStore.layer.pipe(Layer.provide(Pglite.layer({ dataDir: "data/documents" })))
+export const OnPglite = PgDocumentStore.layer().pipe(Layer.provide(Pglite.layer({ dataDir: "data/documents" })))
 
-export const OnPostgres = PgDocumentStore.layer.pipe(
+export const OnPostgres = PgDocumentStore.layer().pipe(
   Layer.provide(PgClient.layerConfig({ url: Config.redacted("DATABASE_URL") }))
 )
 

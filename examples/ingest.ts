@@ -9,10 +9,11 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { parseArgs } from "node:util"
+import { Documents } from "./documents.js"
 import * as Progress from "./ingest/progress.js"
 import * as Remote from "./ingest/remote.js"
 import * as Run from "./ingest/run.js"
-import { Documents } from "./layers.js"
+import { explain } from "./settings.js"
 
 const usage = `Indexes Markdown, text and JSONL files.
 
@@ -25,8 +26,8 @@ const usage = `Indexes Markdown, text and JSONL files.
   --server    send the documents to this MCP server, for example http://127.0.0.1:3333/mcp;
               MCP_TOKEN, when set, is sent as a bearer token
 
-A JSONL line is { "id", "text", "title"?, "uri"?, "publishedAt"?, "metadata"? }. Documents that are
-indexed already are left as they are, so running it again continues where it was stopped.
+A JSONL line is { "id", "text", "title"?, "uri"?, "publishedAt"?, "version"?, "metadata"? }. Documents
+that are indexed already are left as they are, so running it again continues where it was stopped.
 `
 
 const localServer = "http://127.0.0.1:3333/mcp"
@@ -87,6 +88,7 @@ const describe = (summary: Run.Summary): string => {
     ...summary.refusals.map(({ reason, where }) => `refused  ${where}: ${reason}`),
     ...(unnamed > 0 ? [`refused  ${plural(unnamed, "more item")}`] : []),
     `${plural(summary.indexed, "document")} indexed, ${summary.unchanged.toLocaleString("en")} unchanged, ` +
+    (summary.outdated > 0 ? `${summary.outdated.toLocaleString("en")} older than what is stored, ` : "") +
     `${summary.refused.toLocaleString("en")} refused; ${plural(summary.passages, "passage")}`,
     ...(summary.otherFiles > 0 ? [`${plural(summary.otherFiles, "file")} of another kind left out`] : []),
     ...(summary.links > 0 ? [`${plural(summary.links, "symbolic link")} not followed`] : []),
@@ -97,11 +99,11 @@ const describe = (summary: Run.Summary): string => {
 /** 0 when something is in the index, 1 when nothing could be read, 130 when it was stopped. */
 const exitCode = (summary: Run.Summary): number => {
   if (summary.isStopped) return 130
-  return summary.indexed + summary.unchanged > 0 ? 0 : 1
+  return summary.indexed + summary.unchanged + summary.outdated > 0 ? 0 : 1
 }
 
-const explain = (error: unknown): string => {
-  const message = error instanceof Error ? error.message : String(error)
+const describeFailure = (error: unknown): string => {
+  const message = explain(error)
   const isHeld = /is in use by process|is being opened by another process/.test(message)
   return isHeld
     ? `${message}\nIf that is a running server, send the documents to it: --server ${localServer}\n`
@@ -146,7 +148,7 @@ if (typeof given === "string") {
 } else {
   const exit = await Effect.runPromiseExit(
     Effect.matchEffect(ingest(given), {
-      onFailure: (error) => Effect.as(print(explain(error)), 1),
+      onFailure: (error) => Effect.as(print(describeFailure(error)), 1),
       onSuccess: (summary) => Effect.as(print(describe(summary)), exitCode(summary))
     })
   )

@@ -6,11 +6,6 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PendingAsks from "causeway-mcp/ask/PendingAsks"
 import * as RedisPendingAsks from "causeway-mcp/ask/RedisPendingAsks"
 import * as Sealer from "causeway-mcp/auth/Sealer"
-import * as LazyDocumentStore from "causeway-mcp/document/LazyDocumentStore"
-import * as PgDocumentStore from "causeway-mcp/document/PgDocumentStore"
-import * as Pglite from "causeway-mcp/document/Pglite"
-import * as Retriever from "causeway-mcp/document/Retriever"
-import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as ProviderChain from "causeway-mcp/provider/ProviderChain"
 import * as ProviderHttp from "causeway-mcp/provider/ProviderHttp"
 import * as RedisSessionStore from "causeway-mcp/session/RedisSessionStore"
@@ -18,74 +13,30 @@ import * as SessionStore from "causeway-mcp/session/SessionStore"
 import * as PgTaskStore from "causeway-mcp/task/PgTaskStore"
 import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-
-/** An empty variable is an absent one. */
-const optional = (name: string) =>
-  Config.option(Config.redacted(name)).pipe(Config.map(Option.filter((value) => Redacted.value(value) !== "")))
-
-const databaseUrl = optional("DATABASE_URL").pipe(
-  Config.withDescription("Where documents are kept: postgres://user:password@host:port/database")
-)
+import { Documents, Reranking, Search } from "./documents.js"
+import { announce, databaseUrl, optional, parse, text, whereOf } from "./settings.js"
 
 const redisUrl = optional("REDIS_URL").pipe(
   Config.withDescription("Where session history is kept: redis://host:port")
 )
 
-const dataDir = Config.string("DATA_DIR").pipe(
-  Config.withDefault(""),
-  // Empty, it would be the root of the disk.
-  Config.map((directory) => directory === "" ? ".causeway" : directory),
-  Config.withDescription("Where the embedded database keeps its files")
-)
-
-/** What was chosen, a line each, for the operator. */
-const announce = (line: string) => Effect.logInfo(line)
-
-/** A URL without its user and password. */
-const whereOf = (url: URL): string => `${url.host}${url.pathname}`
-
-const parse = (name: string, url: Redacted.Redacted, protocols: ReadonlyArray<string>) => {
-  const value = Redacted.value(url)
-  const parsed = URL.canParse(value) ? new URL(value) : undefined
-  return parsed !== undefined && protocols.includes(parsed.protocol)
-    ? Effect.succeed(parsed)
-    : Effect.fail(ConfigError.InvalidData([name], `write a URL that begins with ${protocols.join("// or ")}//`))
-}
-
-const postgres = (url: Redacted.Redacted) =>
-  Effect.gen(function*() {
-    const where = whereOf(yield* parse("DATABASE_URL", url, ["postgres:", "postgresql:"]))
-    yield* announce(`documents: Postgres at ${where}`)
-    const store = PgDocumentStore.layer.pipe(
-      Layer.provide(PgClient.layer({ url, connectTimeout: "3 seconds", applicationName: "causeway" }))
-    )
-    return LazyDocumentStore.layer(store, {
-      onFailure: (error) =>
-        Effect.logWarning(
-          `documents: Postgres at ${where} did not open (${error.message}); search is unavailable until it does`
-        )
-    })
-  })
-
-const embedded = Effect.gen(function*() {
-  const directory = yield* dataDir
-  yield* announce(`documents: PGlite, embedded, in ${directory}/documents`)
-  return PgDocumentStore.layer.pipe(Layer.provide(Pglite.layer({ dataDir: `${directory}/documents` })))
+const redisCluster = Config.all({
+  cluster: Config.literal("on", "off", "")("REDIS_CLUSTER").pipe(
+    Config.withDefault("off"),
+    Config.map((setting) => setting === "on"),
+    Config.withDescription("Whether REDIS_URL is a node of a cluster")
+  ),
+  clusterNodes: text("REDIS_CLUSTER_NODES").pipe(
+    Config.map(Option.map((nodes) => nodes.split(",").map((node) => node.trim()))),
+    Config.map(Option.getOrUndefined),
+    Config.withDescription("Further nodes to begin with: host:port, separated by commas")
+  )
 })
-
-/** Whether documents are kept in this process's own database. */
-export const isEmbedded = Effect.map(databaseUrl, Option.isNone)
-
-/** Keeps and finds passages: Postgres when `DATABASE_URL` is set, PGlite under `DATA_DIR` otherwise. */
-export const Documents = Layer.unwrapEffect(
-  Effect.flatMap(databaseUrl, (url) => Option.isSome(url) ? postgres(url.value) : embedded)
-).pipe(Layer.provideMerge(Embedder.layerHash))
 
 /** Keeps session history: Redis when `REDIS_URL` is set, memory otherwise. */
 export const Sessions = Layer.unwrapEffect(
@@ -96,8 +47,9 @@ export const Sessions = Layer.unwrapEffect(
       return SessionStore.layerMemory
     }
     const where = whereOf(yield* parse("REDIS_URL", url.value, ["redis:", "rediss:"]))
-    yield* announce(`sessions: Redis at ${where}`)
-    return RedisSessionStore.layer({ url: url.value })
+    const { cluster, clusterNodes } = yield* redisCluster
+    yield* announce(`sessions: Redis at ${where}${cluster ? " and its cluster" : ""}`)
+    return RedisSessionStore.layer({ url: url.value, cluster, clusterNodes })
   })
 )
 
@@ -148,7 +100,10 @@ export const Tasks = Layer.unwrapEffect(
 )
 
 /** Every contract the tools need. */
-export const Stores = Retriever.layer().pipe(Layer.provideMerge(Layer.merge(Documents, Sessions)))
+export const Stores = Search.pipe(
+  Layer.provide(Reranking),
+  Layer.provideMerge(Layer.merge(Documents, Sessions))
+)
 
 /** Asks models: a gateway or providers when they are configured, the extractive model otherwise. */
 export const Model = ProviderChain.layerConfig.pipe(

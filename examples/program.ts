@@ -4,11 +4,11 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
-import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import { explain } from "./settings.js"
 
 /** Standard output belongs to the protocol, or to what the program was asked for. */
 const toStandardError = Logger.replace(
@@ -22,19 +22,9 @@ const toStandardError = Logger.replace(
   })
 )
 
-const settingOf = (error: ConfigError.ConfigError): string =>
-  ConfigError.isAnd(error) || ConfigError.isOr(error)
-    ? `${settingOf(error.left)}; ${settingOf(error.right)}`
-    : `${error.path.join(".")}: ${error.message}`
-
-const describe = (error: unknown): string => {
-  if (ConfigError.isConfigError(error)) return `setting ${settingOf(error)}`
-  return error instanceof Error ? error.message : String(error)
-}
-
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Cause.isInterruptedOnly(cause) ? Effect.void : Effect.sync(() => {
-    const line = Option.match(Cause.failureOption(cause), { onNone: () => Cause.pretty(cause), onSome: describe })
+    const line = Option.match(Cause.failureOption(cause), { onNone: () => Cause.pretty(cause), onSome: explain })
     process.stderr.write(`causeway: ${line}\n`)
   })
 

@@ -8,7 +8,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { readdir, readFile } from "node:fs/promises"
-import { isEmbedded } from "./layers.js"
+import { isEmbedded } from "./documents.js"
 
 const folder = new URL("./corpus/", import.meta.url)
 

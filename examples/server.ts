@@ -1,7 +1,9 @@
 /**
  * The reference server: seven tools over a document index, session history and a
- * chain of models, on HTTP or, with `--stdio`, on standard streams.
+ * chain of models, and the documents themselves, on HTTP or, with `--stdio`, on standard streams.
  */
+import * as Changes from "causeway-mcp/change/Changes"
+import * as DocumentResource from "causeway-mcp/resource/DocumentResource"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as Answer from "causeway-mcp/toolbox/Answer"
 import * as IndexDocument from "causeway-mcp/toolbox/IndexDocument"
@@ -31,14 +33,21 @@ const tools = Toolkit.make(
   IndexDocument.make()
 )
 
-const Server = Layer.unwrapEffect(Effect.map(sealer, (sealer) =>
-  McpServer.layerTools(tools, {
-    name: "causeway-market-intel",
-    version: "0.1.0",
-    title: "Market intelligence",
-    instructions: "Ask answer_market_question first. Each answer carries a confidence and its sources; quote both.",
-    sealer
-  }))).pipe(Layer.provide(Layer.merge(Asks, Tasks)))
+// #region announcements
+/** Every instance follows the store by itself, so there is nothing to tell the others. */
+const Announcements = DocumentResource.announce.pipe(Layer.provideMerge(Changes.layerMemory))
+// #endregion announcements
+
+const Server = Layer.unwrapEffect(
+  Effect.map(sealer, (sealer) =>
+    McpServer.layerOf({ tools, resources: [DocumentResource.make()] }, {
+      name: "causeway-market-intel",
+      version: "0.1.0",
+      title: "Market intelligence",
+      instructions: "Ask answer_market_question first. Each answer carries a confidence and its sources; quote both.",
+      sealer
+    }))
+).pipe(Layer.provide(Layer.mergeAll(Asks, Tasks, Announcements)))
 
 const Transport = process.argv.includes("--stdio")
   ? StdioTransport.layer
@@ -47,6 +56,7 @@ const Transport = process.argv.includes("--stdio")
 run(Transport.pipe(
   Layer.provide(Server),
   Layer.provide(SampleCorpus.layer),
-  Layer.provide(Layer.merge(Stores, Model))
+  Layer.provide(Stores),
+  Layer.provide(Model)
 ))
 // #endregion server

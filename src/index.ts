@@ -196,6 +196,22 @@ export * as Changes from "./change/Changes.js"
 export * as TaskStore from "./task/TaskStore.js"
 
 /**
+ * Joins the texts of many callers into the batches that a remote model is asked
+ * in.
+ *
+ * @since 0.1.0
+ */
+export * as BatchingEmbedder from "./embedding/BatchingEmbedder.js"
+
+/**
+ * Remembers the vectors of texts by what they say, so that the same text is not
+ * sent to a remote model twice.
+ *
+ * @since 0.1.0
+ */
+export * as CachingEmbedder from "./embedding/CachingEmbedder.js"
+
+/**
  * Turns text into vectors, behind one contract that the embedded hash embedder
  * and remote models both honour.
  *
@@ -210,6 +226,14 @@ export * as Embedder from "./embedding/Embedder.js"
  * @since 0.1.0
  */
 export * as HashEmbedder from "./embedding/HashEmbedder.js"
+
+/**
+ * Vectors from spelling and from the company words keep: 284 hashed dimensions
+ * beside 100 from a table of word vectors, which is a file of this package.
+ *
+ * @since 0.1.0
+ */
+export * as SifEmbedder from "./embedding/SifEmbedder.js"
 
 /**
  * Keeps what each user did of late, behind one contract that memory and Redis
@@ -396,6 +420,15 @@ export * as TokenEstimate from "./llm/TokenEstimate.js"
 export * as Abbreviation from "./document/Abbreviation.js"
 
 /**
+ * Makes a probability of what a search saw in a passage: a logistic model,
+ * fitted on judged questions of one corpus with one embedder, and only claimed
+ * for those.
+ *
+ * @since 0.1.0
+ */
+export * as Calibration from "./document/Calibration.js"
+
+/**
  * Cuts a document into passages a search can find, and says which documents no
  * store takes.
  *
@@ -419,6 +452,14 @@ export * as Document from "./document/Document.js"
 export * as DocumentStore from "./document/DocumentStore.js"
 
 /**
+ * Brings a stream of documents into a store, as fast as the store takes them and
+ * no faster.
+ *
+ * @since 0.1.0
+ */
+export * as Ingestion from "./document/Ingestion.js"
+
+/**
  * A document store that is opened in the background, and again until it opens,
  * so that a database that is down delays nobody but those who ask it.
  *
@@ -434,12 +475,34 @@ export * as LazyDocumentStore from "./document/LazyDocumentStore.js"
 export * as Moment from "./document/Moment.js"
 
 /**
+ * Looks at the best passages again, with more care than a search can afford.
+ *
+ * @since 0.1.0
+ */
+export * as Reranker from "./document/Reranker.js"
+
+/**
  * Asks in words: embeds the question, searches, drops what says the same twice,
  * weighs age, and says how sure each passage is.
  *
  * @since 0.1.0
  */
 export * as Retriever from "./document/Retriever.js"
+
+/**
+ * The store in memory, kept in a file: it starts where the last one ended.
+ *
+ * @since 0.1.0
+ */
+export * as SnapshotDocumentStore from "./document/SnapshotDocumentStore.js"
+
+/**
+ * Picks from a passage the stretch that speaks of a query, and marks the words it
+ * shares with it.
+ *
+ * @since 0.1.0
+ */
+export * as Snippet from "./document/Snippet.js"
 
 /**
  * Cuts text into the words a search compares: one rule for what is stored and
@@ -474,12 +537,28 @@ export * as Capabilities from "./provider/Capabilities.js"
 export * as ExtractiveLlm from "./provider/ExtractiveLlm.js"
 
 /**
+ * Has a language model judge how well passages answer a query, through whatever
+ * chain of models is provided.
+ *
+ * @since 0.1.0
+ */
+export * as LlmReranker from "./provider/LlmReranker.js"
+
+/**
  * Asks any model behind an OpenAI-compatible endpoint: Chat Completions as each
  * vendor really speaks it, every failure classified once.
  *
  * @since 0.1.0
  */
 export * as OpenAiCompatible from "./provider/OpenAiCompatible.js"
+
+/**
+ * Asks any OpenAI-compatible `/embeddings` endpoint for vectors, in batches,
+ * within limits, and checks what comes back.
+ *
+ * @since 0.1.0
+ */
+export * as OpenAiEmbedder from "./provider/OpenAiEmbedder.js"
 
 /**
  * Reads from the settings which models to ask and in which order, and makes one
@@ -535,6 +614,14 @@ export * as ToolError from "./tool/ToolError.js"
  * @since 0.1.0
  */
 export * as ToolName from "./tool/ToolName.js"
+
+/**
+ * The documents of a store as resources: read whole under a URI of their own,
+ * and announced when they change.
+ *
+ * @since 0.1.0
+ */
+export * as DocumentResource from "./resource/DocumentResource.js"
 
 /**
  * The regular files below one directory as resources, and nothing beside them.

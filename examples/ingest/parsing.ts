@@ -35,16 +35,35 @@ const Line = Schema.Struct({
   title: Schema.optionalWith(Schema.String, absent),
   uri: Schema.optionalWith(Schema.String, absent),
   publishedAt: Schema.optionalWith(Schema.String, absent),
+  version: Schema.optionalWith(Schema.NonNegativeInt, absent),
   metadata: Schema.optionalWith(Schema.Record({ key: Schema.String, value: MetadataValue }), absent)
 })
 
 const decodeLine = Schema.decodeUnknownEither(Line)
 
-const decodeText = (bytes: Uint8Array): Either.Either<string, string> =>
+/** Where the first byte stands that is no UTF-8: the first replacement character that the bytes do not spell out. */
+const firstInvalid = (bytes: Uint8Array): number => {
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
+  let offset = 0
+  let from = 0
+  for (const { index } of text.matchAll(/\ufffd/g)) {
+    offset += Buffer.byteLength(text.slice(from, index))
+    if (bytes[offset] !== 0xef || bytes[offset + 1] !== 0xbf || bytes[offset + 2] !== 0xbd) break
+    from = index
+  }
+  return offset
+}
+
+/** `offset` is where in its file the first of the bytes stands. */
+const decodeText = (bytes: Uint8Array, offset = 0): Either.Either<string, string> =>
   Either.try({
     // A decoder of its own for each text: a fatal one that has failed may keep bytes back.
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
-    catch: () => "it is not valid UTF-8 text"
+    catch: () => {
+      const at = firstInvalid(bytes)
+      const byte = bytes[at]?.toString(16).padStart(2, "0")
+      return `it is not valid UTF-8 text: see the byte 0x${byte} at offset ${offset + at}; save it as UTF-8`
+    }
   }).pipe(
     Either.filterOrLeft((text) => !text.includes("\u0000"), () => "it is a binary file, not text")
   )
@@ -70,6 +89,7 @@ const explain = (error: ParseResult.ParseError): string => {
   const field = issue?.path[0]
   if (field === undefined) return "it is not a JSON object"
   if (issue?._tag === "Missing") return `it has no "${String(field)}"`
+  if (field === "version") return `its "version" must be a whole number from 0`
   return field === "metadata"
     ? `its "metadata" must be an object of text, numbers, true and false`
     : `its "${String(field)}" has the wrong type; text is needed`
@@ -85,15 +105,16 @@ export const isBlank = (bytes: Uint8Array): boolean =>
   bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d || byte === 0x0a)
 
 /**
- * Reads one JSONL line: `{ id?, text, title?, uri?, publishedAt?, metadata? }`.
- * `fallbackId` names a line without an id.
+ * Reads one JSONL line: `{ id?, text, title?, uri?, publishedAt?, version?, metadata? }`.
+ * `fallbackId` names a line without an id; `offset` is where the line begins in
+ * its file, in bytes.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const fromLine = (bytes: Uint8Array, fallbackId: string): Parsed =>
+export const fromLine = (bytes: Uint8Array, fallbackId: string, offset: number): Parsed =>
   Either.gen(function*() {
-    const json = yield* Either.flatMap(decodeText(bytes), parseJson)
+    const json = yield* Either.flatMap(decodeText(bytes, offset), parseJson)
     const line = yield* Either.mapLeft(decodeLine(json), explain)
     if (line.text.trim() === "") return yield* Either.left(`its "text" is empty`)
     const { id, publishedAt, ...rest } = line
@@ -108,14 +129,21 @@ const unquote = (value: string): string => /^(["'])(.*)\1$/.exec(value)?.[2] ?? 
 
 /** Splits `---` front matter off; only `title` and `date` are read from it. */
 const splitFrontMatter = (text: string) => {
-  const match = /^---[ \t]*\r?\n([\s\S]*?)(?:^|\r?\n)---[ \t]*(?:\r?\n|$)/.exec(text)
-  const block = match?.[1]
-  if (match === null || block === undefined) return { title: undefined, date: undefined, body: text }
+  const match = /^---[ \t]*\r?\n(?:([\s\S]*?)\r?\n)??---[ \t]*(?:\r?\n|$)/.exec(text)
+  if (match === null) return { title: undefined, date: undefined, body: text }
+  const [, block = ""] = match
   const field = (name: string): string | undefined => {
-    const value = new RegExp(`^${name}:[ \\t]*(.+?)[ \\t]*\\r?$`, "m").exec(block)?.[1]
-    return value === undefined ? undefined : unquote(value)
+    const value = new RegExp(`^${name}:(.*)$`, "m").exec(block)?.[1]?.trim() ?? ""
+    return value === "" ? undefined : unquote(value)
   }
   return { title: field("title"), date: field("date"), body: text.slice(match[0].length) }
+}
+
+/** A heading's words: number signs may close it. Step by step, since a pattern would take the square of their number. */
+const withoutMarks = (heading: string): string => {
+  let end = heading.length
+  while (end > 0 && "# \t\r".includes(heading.charAt(end - 1))) end--
+  return heading.slice(0, end).trim()
 }
 
 /** A number sign inside a code fence opens a comment, not a heading. */
@@ -123,8 +151,8 @@ const firstHeading = (text: string): string | undefined => {
   let isCode = false
   for (const line of text.split("\n")) {
     if (/^\s{0,3}(```|~~~)/.test(line)) isCode = !isCode
-    const heading = isCode ? undefined : /^\s{0,3}#{1,6}[ \t]+(.+?)[ \t#]*\r?$/.exec(line)?.[1]
-    if (heading !== undefined) return heading
+    const heading = isCode ? "" : withoutMarks(/^\s{0,3}#{1,6}[ \t](.*)/.exec(line)?.[1] ?? "")
+    if (heading !== "") return heading
   }
   return undefined
 }

@@ -132,6 +132,8 @@ const walk = (root: string): Stream.Stream<Entry, never, Files> =>
 
 interface Line {
   readonly number: number
+  /** Where it begins in its file, in bytes. */
+  readonly offset: number
   /** Absent when the line was too long to keep. */
   readonly bytes: Uint8Array | undefined
   readonly size: number
@@ -140,6 +142,7 @@ interface Line {
 /** Cuts chunks at line feeds and holds at most one line, never more of it than the limit. */
 const lineCutter = (limit: number) => {
   let number = 1
+  let offset = 0
   let size = 0
   let parts: Array<Uint8Array> = []
 
@@ -149,8 +152,9 @@ const lineCutter = (limit: number) => {
     else parts.push(part)
   }
   const cut = (newline: number): Line => {
-    const line = { number, bytes: size > limit ? undefined : Buffer.concat(parts), size: size + newline }
+    const line = { number, offset, bytes: size > limit ? undefined : Buffer.concat(parts), size: size + newline }
     number += 1
+    offset += line.size
     size = 0
     parts = []
     return line
@@ -185,13 +189,13 @@ const readLines = (fs: FileSystem.FileSystem, file: Entry & { readonly _tag: "Fi
     const cutter = lineCutter(Parsing.maxDocumentBytes)
     let isEmpty = true
     const toItems = (lines: ReadonlyArray<Line>): ReadonlyArray<Item> =>
-      lines.flatMap(({ bytes, number, size }) => {
+      lines.flatMap(({ bytes, number, offset, size }) => {
         const where = `${file.path}:${number}`
         if (bytes !== undefined && Parsing.isBlank(bytes)) return []
         isEmpty = false
         return bytes === undefined
           ? [{ _tag: "Refused", where, bytes: size, reason: tooLong } as const]
-          : [item(Parsing.fromLine(bytes, `${file.id}#${number}`), where, size)]
+          : [item(Parsing.fromLine(bytes, `${file.id}#${number}`, offset), where, size)]
       })
     return fs.stream(file.path).pipe(
       Stream.mapConcat((chunk) => toItems(cutter.push(chunk))),

@@ -43,7 +43,7 @@ export class RemoteError extends Schema.TaggedError<RemoteError>("causeway/examp
 /** The tool's answer about one document; a server that says less than this is believed to have indexed it. */
 const Receipt = Schema.Struct({
   data: Schema.Struct({
-    outcome: Schema.Literal("indexed", "unchanged"),
+    outcome: Schema.Literal("indexed", "unchanged", "outdated"),
     passages: Schema.Number
   })
 })
@@ -119,15 +119,17 @@ const refusalOf = (error: unknown): string | undefined => {
   return isRefusal ? withoutCode(error.message) : undefined
 }
 
-const toArguments = (document: Document, takesUri: boolean): Record<string, unknown> => {
-  const { id, metadata, publishedAt, text, title, uri } = document
+/** What an older server's tool does not know is left out; it would refuse the whole. */
+const toArguments = (document: Document, takes: (field: string) => boolean): Record<string, unknown> => {
+  const { id, metadata, publishedAt, text, title, uri, version } = document
   return {
     id,
     text,
     ...(title === undefined ? {} : { title }),
     ...(publishedAt === undefined ? {} : { publishedAt }),
     ...(metadata === undefined ? {} : { metadata }),
-    ...(uri === undefined || !takesUri ? {} : { uri })
+    ...(uri === undefined || !takes("uri") ? {} : { uri }),
+    ...(version === undefined || !takes("version") ? {} : { version })
   }
 }
 
@@ -162,12 +164,12 @@ export const over = (
         description: `the server offers no tool "${toolName}"; it may need a token with the scope documents:write`
       })
     }
-    const takesUri = Object.hasOwn(tool.inputSchema.properties ?? {}, "uri")
+    const takes = (field: string) => Object.hasOwn(tool.inputSchema.properties ?? {}, field)
 
     const send = (document: Document): Effect.Effect<Outcome, RemoteError> =>
       Effect.tryPromise({
         try: () =>
-          client.callTool({ name: toolName, arguments: toArguments(document, takesUri) }, undefined, {
+          client.callTool({ name: toolName, arguments: toArguments(document, takes) }, undefined, {
             timeout: callMillis
           }),
         catch: (cause) => cause

@@ -9,11 +9,11 @@ import type * as Path from "@effect/platform/Path"
 import type { Document } from "causeway-mcp/document/Document"
 import type { Outcome } from "causeway-mcp/document/DocumentStore"
 import { DocumentStore } from "causeway-mcp/document/DocumentStore"
+import * as Ingestion from "causeway-mcp/document/Ingestion"
+import * as Backoff from "causeway-mcp/policy/Backoff"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Progress from "./progress.js"
 import * as Reader from "./reader.js"
@@ -39,6 +39,8 @@ export interface Refusal {
 export interface Summary {
   readonly indexed: number
   readonly unchanged: number
+  /** A later version of them is stored. */
+  readonly outdated: number
   readonly passages: number
   readonly refused: number
   readonly refusals: ReadonlyArray<Refusal>
@@ -85,13 +87,14 @@ export interface Options {
   readonly stop?: Effect.Effect<void> | undefined
 }
 
-const batchDocuments = 50
-const batchBytes = 8 * 1024 * 1024
+/** A batch is written when it has this much to read; the last of its documents may be as large again. */
+const batchBytes = 4 * 1024 * 1024
 const namedRefusals = 10_000
 
 const nothing: Summary = {
   indexed: 0,
   unchanged: 0,
+  outdated: 0,
   passages: 0,
   refused: 0,
   refusals: [],
@@ -99,14 +102,6 @@ const nothing: Summary = {
   links: 0,
   isStopped: false
 }
-
-/** Fifty items at most, fewer when they are large, so that a batch has a bound in memory. */
-const batch = Sink.foldWeighted<ReadonlyArray<Reader.Item>, Reader.Item>({
-  initial: [],
-  maxCost: batchBytes,
-  cost: (_, item) => Math.max(item.bytes, Math.floor(batchBytes / batchDocuments)),
-  body: (items, item) => [...items, item]
-})
 
 /**
  * A second document of the same id would replace the first at every run, so it
@@ -131,6 +126,7 @@ const add = (summary: Summary, refusals: ReadonlyArray<Refusal>, outcomes: Reado
     ...summary,
     indexed: summary.indexed + written.filter((outcome) => outcome.status === "indexed").length,
     unchanged: summary.unchanged + written.filter((outcome) => outcome.status === "unchanged").length,
+    outdated: summary.outdated + written.filter((outcome) => outcome.status === "outdated").length,
     passages: summary.passages + written.reduce((sum, outcome) => sum + outcome.passages, 0),
     refused: summary.refused + refusals.length,
     refusals: [...summary.refusals, ...refusals].slice(0, namedRefusals)
@@ -138,7 +134,8 @@ const add = (summary: Summary, refusals: ReadonlyArray<Refusal>, outcomes: Reado
 }
 
 /**
- * Reads `root` and hands its documents to `write`, 50 at a time.
+ * Reads `root` and hands its documents to `write`, 50 at a time, while it reads
+ * the next ones.
  *
  * @since 0.1.0
  * @category constructors
@@ -168,19 +165,23 @@ export const ingestWith = <E extends Error, R>(
         const now = yield* Ref.updateAndGet(summary, (all) => add(all, refusals, outcomes))
         bytes += items.reduce((sum, item) => sum + item.bytes, 0)
         yield* progress.update({
-          documents: now.indexed + now.unchanged + now.refused,
+          documents: now.indexed + now.unchanged + now.outdated + now.refused,
           bytes,
           totalBytes: survey.bytes
         })
+        return items
       })
 
     const stop = Effect.zipRight(options.stop ?? Effect.never, Ref.set(isStopped, true))
 
     yield* Reader.read(root).pipe(
       Stream.map(refuseRepeats()),
-      Stream.transduce(batch),
-      // Interrupted or not, a batch that was begun is finished and counted.
-      Stream.mapEffect((items) => Effect.uninterruptible(process(items))),
+      Ingestion.inBatches({
+        batchLength: batchBytes,
+        lengthOf: ({ bytes }) => bytes,
+        // Interrupted or not, a batch that was begun is finished and counted.
+        write: (items) => Effect.uninterruptible(process(items))
+      }),
       Stream.haltWhen(stop),
       Stream.runDrain,
       Effect.ensuring(progress.finish),
@@ -191,9 +192,6 @@ export const ingestWith = <E extends Error, R>(
     )
     return { ...(yield* Ref.get(summary)), isStopped: yield* Ref.get(isStopped) }
   })
-
-/** Five tries within eight seconds, for a store that is only busy. */
-const patient = Schedule.intersect(Schedule.exponential("500 millis"), Schedule.recurs(4))
 
 /**
  * Indexes everything under `root` for one tenant into the `DocumentStore`. What
@@ -209,11 +207,7 @@ export const ingest = (
 ): Effect.Effect<Summary, IngestError, DocumentStore | FileSystem.FileSystem | Path.Path> =>
   Effect.flatMap(DocumentStore, (store) =>
     ingestWith(
-      (documents) =>
-        Effect.retry(store.index(options.tenant, documents), {
-          schedule: patient,
-          while: (error) => error.isRetryable
-        }),
+      (documents) => Effect.retry(store.index(options.tenant, documents), Backoff.patient),
       root,
       options
     ))

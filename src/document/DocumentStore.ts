@@ -8,13 +8,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Embedder from "../embedding/Embedder.js"
 import type { Document, MetadataValue, Passage } from "./Document.js"
-import * as Filter_ from "./internal/Filter.js"
-import * as Fusion from "./internal/Fusion.js"
-import * as Ingestion from "./internal/Ingestion.js"
-import * as MemoryIndex from "./internal/MemoryIndex.js"
-import * as Tokenizer from "./Tokenizer.js"
+import * as MemoryStore from "./internal/MemoryStore.js"
 
 /**
  * The store did not answer; trying again may help.
@@ -53,14 +50,51 @@ export class Incompatible extends Schema.TaggedError<Incompatible>("causeway/Doc
 }
 
 /**
+ * The question cannot be asked: a date that is none, a limit that is no number.
+ * Nothing was searched.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Invalid extends Schema.TaggedError<Invalid>("causeway/DocumentStore/Invalid")("Invalid", {
+  description: Schema.String
+}) {
+  get isRetryable() {
+    return false
+  }
+  override get message() {
+    return this.description
+  }
+}
+
+/**
+ * The changes after this revision are no longer kept: read the documents anew
+ * and follow from the revision that `size` gives.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Expired extends Schema.TaggedError<Expired>("causeway/DocumentStore/Expired")("Expired", {
+  /** The oldest revision that can be followed. */
+  oldest: Schema.Number
+}) {
+  get isRetryable() {
+    return false
+  }
+  override get message() {
+    return `changes are kept from revision ${this.oldest} on; read the documents anew and follow from there`
+  }
+}
+
+/**
  * @since 0.1.0
  * @category errors
  */
 export class DocumentStoreError extends Schema.TaggedError<DocumentStoreError>(
   "causeway/DocumentStore/DocumentStoreError"
 )("DocumentStoreError", {
-  method: Schema.Literal("open", "index", "remove", "search", "get", "list", "size", "ping"),
-  reason: Schema.Union(Unavailable, Incompatible)
+  method: Schema.Literal("open", "index", "remove", "search", "get", "list", "size", "changes", "ping"),
+  reason: Schema.Union(Unavailable, Incompatible, Invalid, Expired)
 }) {
   get isRetryable() {
     return this.reason.isRetryable
@@ -71,25 +105,48 @@ export class DocumentStoreError extends Schema.TaggedError<DocumentStoreError>(
 }
 
 /**
- * What became of one document of a batch. `refused` names why in `reason` and
- * never fails the others.
+ * What became of one document of a batch: `indexed`, `unchanged` because the
+ * same content is stored, `outdated` because a later version is. `refused` names
+ * why in `reason` and never fails the others. `passages` are those stored now.
  *
  * @since 0.1.0
  * @category models
  */
 export type Outcome =
-  | { readonly id: string; readonly status: "indexed" | "unchanged"; readonly passages: number }
+  | { readonly id: string; readonly status: "indexed" | "unchanged" | "outdated"; readonly passages: number }
   | { readonly id: string; readonly status: "refused"; readonly reason: string }
 
 /**
- * Which passages may be found. Every field narrows; none given means all.
+ * Numbers from `min` to `max`, both included; a fact that is no number does not
+ * match.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Range {
+  readonly min?: number | undefined
+  readonly max?: number | undefined
+}
+
+/**
+ * What a fact must be: a value, one of several, or a number in a range.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Condition = MetadataValue | ReadonlyArray<MetadataValue> | Range
+
+/**
+ * Which passages may be found. Every field narrows; none given means all. A date
+ * or number that is none fails as `Invalid`; what merely cannot be stored, or an
+ * empty list, matches nothing.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Filter {
-  /** Metadata that must be equal; a list means any of these. */
-  readonly metadata?: { readonly [key: string]: MetadataValue | ReadonlyArray<MetadataValue> } | undefined
+  /** By the fact's name; a fact that a document does not have matches nothing. */
+  readonly metadata?: { readonly [key: string]: Condition } | undefined
   /** Published at or after, ISO 8601. Passages without a date do not match. */
   readonly since?: string | undefined
   /** Published before, ISO 8601. */
@@ -128,6 +185,18 @@ export interface Signals {
 }
 
 /**
+ * Which of several copies of the store answered.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Origin {
+  readonly region: string
+  /** How far behind the primary what was read may be, milliseconds; 0 for the primary itself; absent when the primary was never seen. */
+  readonly behindMillis?: number | undefined
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -136,6 +205,8 @@ export interface Hit {
   /** The fused score of this search alone, 0 to 1: it ranks, it is no confidence. */
   readonly score: number
   readonly signals: Signals
+  /** Absent where there is but one copy. */
+  readonly origin?: Origin | undefined
 }
 
 /**
@@ -151,6 +222,47 @@ export interface Listed {
   readonly publishedAt?: string | undefined
   /** How many passages it has. */
   readonly passages: number
+  /** The document's version, if it was given one. */
+  readonly version?: number | undefined
+}
+
+/**
+ * The place in a list after which it goes on: the last document it gave.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Place = Pick<Listed, "id" | "publishedAt">
+
+/**
+ * How much a tenant has stored, as of which of its revisions.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Size {
+  readonly documents: number
+  readonly passages: number
+  /** Counts the tenant's changes from 0. */
+  readonly revision: number
+}
+
+/**
+ * A document that was indexed anew or removed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Change {
+  readonly tenant: string
+  /** Counts the tenant's changes from 1 without a gap, in the order in which they became visible. */
+  readonly revision: number
+  readonly documentId: string
+  readonly kind: "indexed" | "removed"
+  /** Of an indexed document that was given one. */
+  readonly version?: number | undefined
+  /** ISO 8601. */
+  readonly changedAt: string
 }
 
 /**
@@ -175,91 +287,71 @@ export class DocumentStore extends Context.Tag("causeway/DocumentStore")<Documen
   readonly get: (tenant: string, id: string) => Effect.Effect<ReadonlyArray<Passage>, DocumentStoreError>
   /**
    * The documents that pass a filter, whatever they say: the newest first, those
-   * without a date last, those of one date by id. At most `limit`, 1 to 1,000.
+   * without a date last, those of one date by id; after a place, the next ones. At
+   * most `limit`, 1 to 1,000.
    */
   readonly list: (
     tenant: string,
-    options: { readonly filter?: Filter | undefined; readonly limit: number }
+    options: { readonly filter?: Filter | undefined; readonly limit: number; readonly after?: Place | undefined }
   ) => Effect.Effect<ReadonlyArray<Listed>, DocumentStoreError>
-  /** How much one tenant has stored. */
-  readonly size: (
-    tenant: string
-  ) => Effect.Effect<{ readonly documents: number; readonly passages: number }, DocumentStoreError>
+  /** How much one tenant has stored; 0 of everything for a tenant that never stored. */
+  readonly size: (tenant: string) => Effect.Effect<Size, DocumentStoreError>
+  /**
+   * The changes that are acknowledged, each once and in order, of one tenant or
+   * of all (in order within each), `after` a revision of the one tenant or from
+   * the moment the stream is run. Never ends; waits through outages of its source
+   * and goes on where it was. Fails as `Expired` when what it would give next is no longer kept.
+   * A change names the document; what it says is read with `get`.
+   */
+  readonly changes: (
+    options?: { readonly tenant: string; readonly after?: number | undefined } | undefined
+  ) => Stream.Stream<Change, DocumentStoreError>
   /** Succeeds when the store can answer. */
   readonly ping: Effect.Effect<void, DocumentStoreError>
 }>() {}
 
-const incompatible = (method: DocumentStoreError["method"], description: string): DocumentStoreError =>
-  new DocumentStoreError({ method, reason: new Incompatible({ description }) })
+const failed = (method: DocumentStoreError["method"]) => (trouble: MemoryStore.Trouble): DocumentStoreError => {
+  switch (trouble._tag) {
+    case "Unavailable":
+      return new DocumentStoreError({ method, reason: new Unavailable({ cause: trouble.cause }) })
+    case "Incompatible":
+      return new DocumentStoreError({ method, reason: new Incompatible({ description: trouble.description }) })
+    case "Invalid":
+      return new DocumentStoreError({ method, reason: new Invalid({ description: trouble.description }) })
+    case "Expired":
+      return new DocumentStoreError({ method, reason: new Expired({ oldest: trouble.oldest }) })
+  }
+}
+
+/**
+ * The service over documents in memory.
+ *
+ * @internal
+ */
+export const overMemory = (memory: MemoryStore.MemoryStore): Context.Tag.Service<DocumentStore> => ({
+  index: (tenant, documents) => Effect.mapError(memory.index(tenant, documents), failed("index")),
+  remove: memory.remove,
+  search: (query) => Effect.mapError(memory.search(query), failed("search")),
+  get: memory.get,
+  list: (tenant, options) => Effect.mapError(memory.list(tenant, options), failed("list")),
+  size: memory.size,
+  changes: (options) => Stream.mapError(memory.changes(options), failed("changes")),
+  ping: Effect.void
+})
 
 /**
  * Keeps everything in this process and forgets it at the end. Searches exactly:
- * a millisecond or two for 10,000 passages with `Embedder.layerHash`.
+ * 100,000 passages in a few milliseconds, or a few tens of them where a query's
+ * vector is not mostly zeros, as a model's is not. The vectors of all tenants
+ * together take at most 4 GiB, which are 2.7 million of 384 dimensions: a document
+ * too many fails as `Incompatible`, and so do all after it until some are
+ * removed. Memory that vectors took is used again, and given back at the end. Of
+ * each tenant the last 100,000 changes are kept.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerMemory: Layer.Layer<DocumentStore, never, Embedder.Embedder> = Layer.effect(
   DocumentStore,
-  Effect.map(Embedder.Embedder, (embedder) => {
-    const tenants = new Map<string, MemoryIndex.MemoryIndex>()
-    const lexicalWeight = Fusion.lexicalWeight(embedder.id)
-
-    const index = Effect.fnUntraced(function*(tenant: string, documents: ReadonlyArray<Document>) {
-      const plan = yield* Ingestion.plan(tenant, documents, embedder.id, (id) => tenants.get(tenant)?.get(id))
-      const entries = yield* Ingestion.entries(plan, embedder).pipe(Effect.mapError((error) =>
-        error._tag === "Misfit"
-          ? incompatible(
-            "index",
-            `the embedder ${embedder.id} did not give one vector of ${embedder.dimensions} dimensions per passage`
-          )
-          : error.isRetryable
-          ? new DocumentStoreError({ method: "index", reason: new Unavailable({ cause: error }) })
-          : incompatible("index", error.message)
-      ))
-      if (entries.length === 0) return plan.outcomes
-      let own = tenants.get(tenant)
-      if (own === undefined) tenants.set(tenant, own = MemoryIndex.make(embedder.dimensions))
-      for (const entry of entries) {
-        // in one turn: a search sees a document old or new, never half
-        own.put(entry)
-        yield* Ingestion.giveWay
-      }
-      return plan.outcomes
-    })
-
-    const search = (query: Query): Effect.Effect<ReadonlyArray<Hit>, DocumentStoreError> => {
-      const filter = Filter_.compile(query.filter)
-      if (query.vector !== undefined && query.vector.length !== embedder.dimensions) {
-        return incompatible(
-          "search",
-          `the query's vector has ${query.vector.length} dimensions, those stored with ${embedder.id} have ${embedder.dimensions}`
-        )
-      }
-      return Effect.sync(() =>
-        filter === undefined ? [] : tenants.get(query.tenant)?.search({
-          terms: Tokenizer.terms(query.text),
-          vector: query.vector,
-          filter,
-          limit: query.limit,
-          lexicalWeight
-        }) ?? []
-      )
-    }
-
-    return DocumentStore.of({
-      index,
-      search,
-      remove: (tenant, ids) => Effect.sync(() => ids.filter((id) => tenants.get(tenant)?.remove(id) === true).length),
-      get: (tenant, id) =>
-        Effect.sync(() => tenants.get(tenant)?.get(id)?.passages.map(({ passage }) => passage) ?? []),
-      list: (tenant, { filter, limit }) =>
-        Effect.sync(() => {
-          const compiled = Filter_.compile(filter)
-          return compiled === undefined ? [] : tenants.get(tenant)?.list(compiled, Filter_.listLimitOf(limit)) ?? []
-        }),
-      size: (tenant) => Effect.sync(() => tenants.get(tenant)?.size() ?? { documents: 0, passages: 0 }),
-      ping: Effect.void
-    })
-  })
+  Effect.map(Embedder.Embedder, (embedder) => overMemory(MemoryStore.make({ embedder })))
 )

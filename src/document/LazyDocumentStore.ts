@@ -13,6 +13,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TimeLimit from "../policy/TimeLimit.js"
 import { DocumentStore, DocumentStoreError, Unavailable } from "./DocumentStore.js"
 
 /**
@@ -33,7 +35,8 @@ type Store = Context.Tag.Service<DocumentStore>
 
 /**
  * Opens `inner` in the background. Until it is open, its methods fail as
- * `Unavailable` after `patience`. A defect is logged and ends the attempts.
+ * `Unavailable` after `patience`, or the caller's `TimeLimit` when that is sooner, and who follows changes waits for as long as it
+ * takes. A defect is logged and ends the attempts.
  * Closing the scope closes whatever was opened.
  *
  * @since 0.1.0
@@ -83,12 +86,14 @@ export const layer = <E, R>(
         ask: (store: Store) => Effect.Effect<A, DocumentStoreError>
       ): Effect.Effect<A, DocumentStoreError> =>
         Effect.suspend(() =>
-          store !== undefined ? ask(store) : Effect.flatMap(
-            Effect.timeoutFail(Deferred.await(opened), {
-              duration: patience,
-              onTimeout: () => new DocumentStoreError({ method, reason: new Unavailable({}) })
-            }),
-            ask
+          store !== undefined ? ask(store) : TimeLimit.remaining.pipe(
+            Effect.flatMap((left) =>
+              Effect.timeoutFail(Deferred.await(opened), {
+                duration: Duration.min(patience, left),
+                onTimeout: () => new DocumentStoreError({ method, reason: new Unavailable({}) })
+              })
+            ),
+            Effect.flatMap(ask)
           )
         )
 
@@ -99,6 +104,8 @@ export const layer = <E, R>(
         get: (tenant, id) => whenOpen("get", (open) => open.get(tenant, id)),
         list: (tenant, options) => whenOpen("list", (open) => open.list(tenant, options)),
         size: (tenant) => whenOpen("size", (open) => open.size(tenant)),
+        // Who follows waits through outages, and this is one.
+        changes: (options) => Stream.unwrap(Effect.map(Deferred.await(opened), (open) => open.changes(options))),
         ping: whenOpen("ping", (open) => open.ping)
       })
     })

@@ -25,8 +25,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import * as Ingestion from "./internal/Ingestion.js"
 import * as PgliteLock from "./internal/PgliteLock.js"
+import * as Preparation from "./internal/Preparation.js"
 
 /**
  * Why a PGlite directory was not opened. Nothing in it was deleted.
@@ -204,7 +204,7 @@ const failed = (cause: unknown) => new SqlError({ cause, message: "Failed to exe
 const session = (db: PGlite): Connection => {
   // Uninterruptible: a statement left running would answer the next one's question.
   const run = <A>(statement: () => Promise<A>): Effect.Effect<A, SqlError> =>
-    Effect.uninterruptible(Effect.zipLeft(Effect.tryPromise({ try: statement, catch: failed }), Ingestion.giveWay))
+    Effect.uninterruptible(Effect.zipLeft(Effect.tryPromise({ try: statement, catch: failed }), Preparation.giveWay))
   const execute: Connection["execute"] = (sql, params, transform) =>
     run(async () => {
       const { rows } = await db.query<object>(sql, [...params])

@@ -1,5 +1,6 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
+import * as MemoryStore from "causeway-mcp/document/internal/MemoryStore"
 import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as DocumentStoreLaws from "causeway-mcp/testing/DocumentStoreLaws"
 import * as Deferred from "effect/Deferred"
@@ -10,6 +11,18 @@ import * as Layer from "effect/Layer"
 const memory = Layer.provideMerge(DocumentStore.layerMemory, Embedder.layerHash)
 
 layer(memory)("DocumentStore.layerMemory", (it) => {
+  for (const law of DocumentStoreLaws.laws) it.effect(law.name, () => law.check)
+})
+
+const withoutSimd = Layer.provideMerge(
+  Layer.effect(
+    DocumentStore.DocumentStore,
+    Effect.map(Embedder.Embedder, (embedder) => DocumentStore.overMemory(MemoryStore.make({ embedder, simd: false })))
+  ),
+  Embedder.layerHash
+)
+
+layer(withoutSimd)("DocumentStore.layerMemory without SIMD", (it) => {
   for (const law of DocumentStoreLaws.laws) it.effect(law.name, () => law.check)
 })
 
@@ -29,7 +42,7 @@ describe("DocumentStore.layerMemory with another embedder", () => {
       assert.strictEqual(error.method, "index")
       assert.strictEqual(error.reason._tag, "Unavailable")
       assert.isTrue(error.isRetryable)
-      assert.deepStrictEqual(yield* store.size("t"), { documents: 0, passages: 0 })
+      assert.deepStrictEqual(yield* store.size("t"), { documents: 0, passages: 0, revision: 0 })
     }).pipe(Effect.provide(broken(true))))
 
   it.effect("is incompatible when trying the embedder again cannot help", () =>
@@ -72,7 +85,7 @@ describe("DocumentStore.layerMemory with another embedder", () => {
         yield* Deferred.succeed(gate, undefined)
         yield* Fiber.join(writing)
         assert.deepStrictEqual([yield* find("okapi"), yield* find("tapir")], [1, 1])
-        assert.deepStrictEqual(yield* store.size("t"), { documents: 2, passages: 2 })
+        assert.deepStrictEqual(yield* store.size("t"), { documents: 2, passages: 2, revision: 3 })
       }).pipe(Effect.provide(slow))
     }))
 
@@ -88,7 +101,7 @@ describe("DocumentStore.layerMemory with another embedder", () => {
         )
       for (let turn = 1; turn <= 15; turn++) yield* store.index("t", documents(turn))
       yield* fresh.index("t", documents(15))
-      assert.deepStrictEqual(yield* store.size("t"), { documents: 100, passages: 100 })
+      assert.deepStrictEqual(yield* store.size("t"), { documents: 100, passages: 100, revision: 1500 })
       const [vector] = yield* embedder.embed(["gecko 3 newt 5"])
       const query = { tenant: "t", text: "gecko 3 newt 5", vector, limit: 100 }
       const brief = (hits: ReadonlyArray<DocumentStore.Hit>) =>
@@ -102,5 +115,20 @@ describe("DocumentStore.layerMemory with another embedder", () => {
         ),
         []
       )
+    }).pipe(Effect.provide(memory)))
+
+  it.effect("takes a document that is one word of a megabyte, and finds it by as much of it as a token holds", () =>
+    Effect.gen(function*() {
+      const store = yield* DocumentStore.DocumentStore
+      const [outcome] = yield* store.index("t", [{ id: "word", text: "a".repeat(1_000_000) }, {
+        id: "b",
+        text: "Other."
+      }])
+      assert.strictEqual(outcome?.status, "indexed")
+      const found = yield* store.search({ tenant: "t", text: "a".repeat(70), limit: 100 })
+      assert.strictEqual(found.length, 100)
+      assert.deepStrictEqual(yield* store.search({ tenant: "t", text: "a".repeat(63), limit: 1 }), [])
+      assert.strictEqual(yield* store.remove("t", ["word"]), 1)
+      assert.deepStrictEqual(yield* store.search({ tenant: "t", text: "a".repeat(70), limit: 1 }), [])
     }).pipe(Effect.provide(memory)))
 })

@@ -1,15 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DocumentStore } from "causeway-mcp/document/DocumentStore"
+import { type Change, DocumentStore } from "causeway-mcp/document/DocumentStore"
 import * as LazyDocumentStore from "causeway-mcp/document/LazyDocumentStore"
+import * as TimeLimit from "causeway-mcp/policy/TimeLimit"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 
-const empty = { documents: 0, passages: 0 }
+const empty = { documents: 0, passages: 0, revision: 0 }
+
+const change: Change = {
+  tenant: "t",
+  revision: 1,
+  documentId: "d",
+  kind: "indexed",
+  changedAt: "2026-11-22T00:00:00.000Z"
+}
 
 /** A store that fails to open a number of times, counting what it acquired and released. */
 const failing = (times: number) =>
@@ -29,6 +41,7 @@ const failing = (times: number) =>
           get: () => Effect.succeed([]),
           list: () => Effect.succeed([]),
           size: () => Effect.succeed(empty),
+          changes: () => Stream.make(change),
           ping: Effect.void
         })
       })
@@ -49,6 +62,18 @@ describe("LazyDocumentStore.layer", () => {
       }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
     }))
 
+  it.effect("waits no longer than its caller's time limit", () =>
+    Effect.gen(function*() {
+      const { layer } = yield* failing(100)
+      yield* Effect.gen(function*() {
+        const asked = yield* Effect.fork(Effect.flip(TimeLimit.within(size, "100 millis")))
+        yield* TestClock.adjust("100 millis")
+        const exit = yield* Fiber.poll(asked)
+        assert.isTrue(Option.isSome(exit))
+        assert.strictEqual((yield* Fiber.join(asked)).reason._tag, "Unavailable")
+      }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
+    }))
+
   it.effect("fails as unavailable while the store is down and heals when it is back", () =>
     Effect.gen(function*() {
       const { attempts, held, layer } = yield* failing(6)
@@ -63,6 +88,19 @@ describe("LazyDocumentStore.layer", () => {
         assert.strictEqual(yield* Ref.get(held), 1)
       }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
       assert.strictEqual(yield* Ref.get(held), 0)
+    }))
+
+  it.effect("lets who follows changes wait for as long as the store is down", () =>
+    Effect.gen(function*() {
+      const { layer } = yield* failing(6)
+      yield* Effect.gen(function*() {
+        const store = yield* DocumentStore
+        const following = yield* Effect.fork(Stream.runCollect(store.changes()))
+        yield* TestClock.adjust("5 seconds")
+        assert.isNull(following.unsafePoll())
+        yield* TestClock.adjust("5 minutes")
+        assert.deepStrictEqual(Chunk.toReadonlyArray(yield* Fiber.join(following)), [change])
+      }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
     }))
 
   it.effect("reports an outage once, not at every try", () =>

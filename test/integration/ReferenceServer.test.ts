@@ -1,11 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
+import { DocumentStore } from "causeway-mcp/document/DocumentStore"
+import * as PgDocumentStore from "causeway-mcp/document/PgDocumentStore"
+import * as Pglite from "causeway-mcp/document/Pglite"
+import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as Effect from "effect/Effect"
-import { spawn } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import { temporary } from "../document/directory.js"
 import { dataDirectory, environment, http } from "../interop/server.js"
 
@@ -90,6 +95,36 @@ describe("the reference server, started wrongly", () => {
     ["a DATA_DIR where no folder can be made", { DATA_DIR: "/proc/causeway" }, /\/proc\/causeway/u],
     ["a SAMPLE_CORPUS that is none", { SAMPLE_CORPUS: "yes" }, /SAMPLE_CORPUS.*auto/u],
     ["a gateway URL that is none", { LLM_GATEWAY_URL: "nowhere", LLM_GATEWAY_KEY: "sk-secret" }, /LLM_GATEWAY_URL/u],
+    ["an EMBEDDINGS_URL that is none", { EMBEDDINGS_URL: "nowhere", EMBEDDINGS_KEY: "sk-secret" }, /EMBEDDINGS_URL/u],
+    [
+      "an EMBEDDINGS_URL with a password",
+      { EMBEDDINGS_URL: "http://u:sk-secret@127.0.0.1:1/v1", EMBEDDINGS_KEY: "sk-secret" },
+      /EMBEDDINGS_URL: .*password/u
+    ],
+    ["an EMBEDDINGS_URL without a key", { EMBEDDINGS_URL: "http://127.0.0.1:1/v1" }, /EMBEDDINGS_KEY/u],
+    [
+      "EMBEDDINGS_DIMENSIONS that are none",
+      { EMBEDDINGS_URL: "http://127.0.0.1:1/v1", EMBEDDINGS_KEY: "sk-secret", EMBEDDINGS_DIMENSIONS: "0" },
+      /EMBEDDINGS_DIMENSIONS: .*whole number/u
+    ],
+    ["a CALIBRATION that is absent", { CALIBRATION: "/nowhere.json" }, /CALIBRATION: .*\/nowhere\.json/u],
+    ["a CALIBRATION that is none", { CALIBRATION: "package.json" }, /CALIBRATION: .*npm run calibrate/u],
+    ["a CALIBRATION that is no JSON", { CALIBRATION: "README.md" }, /CALIBRATION: .*npm run calibrate/u],
+    ["a RERANK that is none", { RERANK: "maybe" }, /RERANK.*on, off/u],
+    [
+      "REPLICA_URLS without names",
+      { DATABASE_URL: "postgres://u:sk-secret@127.0.0.1:1/d", REPLICA_URLS: "postgres://u:sk-secret@127.0.0.1:1/d" },
+      /REPLICA_URLS/u
+    ],
+    [
+      "REPLICA_URLS with a name twice",
+      {
+        DATABASE_URL: "postgres://127.0.0.1:1/d",
+        REPLICA_URLS: "a=postgres://127.0.0.1:1/d,a=postgres://127.0.0.1:2/d"
+      },
+      /REPLICA_URLS: .*different/u
+    ],
+    ["REPLICA_URLS alone", { REPLICA_URLS: "a=postgres://127.0.0.1:1/d" }, /DATABASE_URL: REPLICA_URLS is set/u],
     ["a host beyond this machine", { HOST: "0.0.0.0" }, /0\.0\.0\.0/u]
   ]
   for (const [what, settings, line] of wrong) {
@@ -104,6 +139,7 @@ describe("the reference server, started wrongly", () => {
         })
         assert.strictEqual(code, 1, err)
         assert.lengthOf(lines, 1, err)
+        assert.strictEqual(err.trimEnd().split("\n").at(-1), lines[0], "no line follows it")
         assert.match(lines[0] ?? "", line)
         assert.notInclude(err, "sk-secret")
         assert.notMatch(err, /^\s+at /mu)
@@ -149,6 +185,34 @@ describe("the reference server, started wrongly", () => {
       }),
     30_000
   )
+})
+
+describe("the reference server on another embedder's index", () => {
+  it.scopedLive("says what to do, refuses searches, and works again when that is done", () =>
+    Effect.gen(function*() {
+      const dataDir = yield* dataDirectory
+      yield* Effect.flatMap(DocumentStore, (store) => store.index("default", [document])).pipe(
+        Effect.provide(PgDocumentStore.layer()),
+        Effect.provide(Pglite.layer({ dataDir: join(dataDir, "documents") })),
+        Effect.provide(Embedder.layerHash)
+      )
+      const settings = { DATA_DIR: dataDir, SAMPLE_CORPUS: "never" }
+      const search = (url: string) => rpc(url, "search_relevant_market_intel", { query: "Zephyrine looms" })
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { lines, url } = yield* http(settings)
+        assert.lengthOf(lines.filter((line) => line.includes("npm run reindex")), 1, lines.join("\n"))
+        assert.isTrue((yield* search(url)).isError)
+      }))
+      const reindexed = yield* Effect.promise(() =>
+        promisify(execFile)(process.execPath, ["--import", "tsx", "examples/reindex.ts"], {
+          env: { ...environment(), ...settings }
+        })
+      )
+      assert.include(reindexed.stderr, "Done.")
+      const { lines, url } = yield* http(settings)
+      assert.deepStrictEqual(found(yield* search(url)), ["kept-1"])
+      assert.notInclude(lines.join("\n"), "npm run reindex")
+    }), 90_000)
 })
 
 describe("the reference server without its sources", () => {

@@ -55,21 +55,38 @@ export const missing = found.length > 0
 /** Whether a suite whose server is missing must fail. */
 export const isRequired = process.env["REQUIRE_SERVICES"] === "1"
 
-/** A server refuses to run as root. */
-const user = (): { readonly uid: number; readonly gid: number } | undefined => {
+/** Whom programs of Postgres run as: a server refuses to run as root. */
+export const user = (): { readonly uid: number; readonly gid: number } | undefined => {
   if (process.getuid?.() !== 0) return undefined
   const lines = Fs.readFileSync("/etc/passwd", "utf8").split("\n").map((line) => line.split(":"))
   const [, , uid, gid] = lines.find(([name]) => name === "postgres") ?? lines.find(([name]) => name === "nobody") ?? []
   return { uid: Number(uid), gid: Number(gid) }
 }
 
-const freePort = Effect.async<number>((resume) => {
+export const freePort = Effect.async<number>((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
     const address = server.address()
     server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
   })
 })
+
+/** What it takes to start a server: its programs, its files and where it listens. */
+export interface Process {
+  readonly bin: string
+  readonly home: string
+  readonly data: string
+  readonly port: number
+}
+
+/** Starts a server over its files, and waits until it can be asked. */
+export const started = ({ bin, data, home, port }: Process) =>
+  Effect.promise(() =>
+    promisify(execFile)(Path.join(bin, "pg_ctl"), [
+      ...["start", "-w", "-D", data, "-l", Path.join(home, "log")],
+      ...["-o", `-p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=60`]
+    ], { ...user(), cwd: Os.tmpdir() })
+  )
 
 /** A running server. */
 export class Server extends Context.Tag("test/Postgres")<Server, {
@@ -80,6 +97,7 @@ export class Server extends Context.Tag("test/Postgres")<Server, {
   readonly createDatabase: Effect.Effect<string, SqlError>
   /** Stops it at once, as a crash would. */
   readonly stop: Effect.Effect<void>
+  readonly process: Process
 }>() {}
 
 /** Starts a server in a temporary directory, and stops it with the layer. */
@@ -108,14 +126,8 @@ export const layer = (bin: string): Layer.Layer<Server, SqlError> =>
         isUp = false
         return was ? stop : Effect.void
       })
-      yield* Effect.acquireRelease(
-        run(
-          "pg_ctl",
-          ...["start", "-w", "-D", data, "-l", Path.join(home, "log")],
-          ...["-o", `-p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=60`]
-        ),
-        () => stopOnce
-      )
+      const process = { bin, home, data, port }
+      yield* Effect.acquireRelease(started(process), () => stopOnce)
       const client = (database: string, username = "postgres") =>
         PgClient.layer({ host: "127.0.0.1", port, username, database, maxConnections: 8 })
       const createDatabase = Effect.gen(function*() {
@@ -128,7 +140,8 @@ export const layer = (bin: string): Layer.Layer<Server, SqlError> =>
         client,
         createDatabase,
         empty: Layer.unwrapEffect(Effect.map(createDatabase, (database) => client(database))),
-        stop: stopOnce
+        stop: stopOnce,
+        process
       }
     })
   )

@@ -2,35 +2,30 @@
  * Which passages hold a word and how often: the words' half of the store in
  * memory.
  *
- * Passages are slots, numbers that are given once. A removed slot stays in the
- * lists, where it is skipped, until the index is `rebuilt`.
+ * Every word has a list of its passages, every passage a list of its words, and
+ * each entry of one says where its partner stands in the other. So a passage is
+ * taken out at once, without a trace to skip or to tidy up later, and what a
+ * word adds to one passage is found without reading the word's whole list.
+ *
+ * Passages are slots: small numbers that may be given again once removed.
  *
  * @since 0.1.0
  */
-import * as Fusion from "./Fusion.js"
-
-/** One word's passages: slot and frequency by turns, slots rising. */
-interface Posting {
-  readonly entries: Array<number>
-  /** How many passages that are not removed hold the word. */
-  matching: number
-}
+import * as Arena from "./Arena.js"
+import * as InvertedSearch from "./InvertedSearch.js"
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface InvertedIndex {
+  /** Takes in a passage, given its words in any order. */
   readonly add: (slot: number, tokens: ReadonlyArray<string>) => void
-  /** Forgets a slot, given the tokens it was added with. */
-  readonly remove: (slot: number, tokens: ReadonlyArray<string>) => void
-  /**
-   * BM25 of every passage that holds one of the terms. `each` is called once
-   * per slot, removed ones included; the return value is the terms' ceiling.
-   */
-  readonly score: (terms: ReadonlyArray<string>, each: (slot: number, bm25: number) => void) => number
-  /** The same passages under new slots; `slotOf` knows all but the removed ones. */
-  readonly rebuilt: (slotOf: (slot: number) => number | undefined) => InvertedIndex
+  readonly remove: (slot: number) => void
+  /** Gives back memory that removals left, a few pages at a time: a millisecond or two at most. */
+  readonly tidy: () => void
+  /** Looks up words in the order they are asked. */
+  readonly ask: (terms: ReadonlyArray<string>) => InvertedSearch.Question
 }
 
 /**
@@ -45,89 +40,195 @@ export const frequencies = (tokens: ReadonlyArray<string>): Map<string, number> 
   return counts
 }
 
+/** A cut out string keeps the text it was cut from: the few that stay are copied. */
+const copied = (term: string): string => Buffer.from(term).toString()
+
+/** The array, or one twice as large. */
+const fitted = (array: Uint32Array<ArrayBuffer>, index: number): Uint32Array<ArrayBuffer> => {
+  if (index < array.length) return array
+  const larger = new Uint32Array(Math.max(64, 2 * array.length, index + 1))
+  larger.set(array)
+  return larger
+}
+
+const { address, cells, count, mostFrequent, shortest, stride } = InvertedSearch.columns
+
+/** A frequency and a place among the words of a passage share 32 bits: a passage has far fewer words than 65,536. */
+const most = 0xffff
+
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const make = (): InvertedIndex => from(new Map(), [])
+export const make = (): InvertedIndex => {
+  const arena = Arena.make()
+  const ids = new Map<string, number>()
+  const names: Array<string> = []
+  const freeIds: Array<number> = []
+  const state: InvertedSearch.Lists = {
+    arena,
+    passages: 0,
+    tokens: 0,
+    terms: new Uint32Array(0),
+    slotAddress: new Uint32Array(0),
+    slotCount: new Uint32Array(0),
+    slotLength: new Uint32Array(0),
+    longest: 0
+  }
+  /** How often each word occurs in the passage that is taken in, and which do. */
+  let counts = new Uint32Array(0)
+  let found = new Uint32Array(0)
+  const search = InvertedSearch.make(state)
 
-const removed = -1
+  const idOf = (term: string): number => {
+    const known = ids.get(term)
+    if (known !== undefined) return known
+    const id = freeIds.pop() ?? names.length
+    const name = copied(term)
+    names[id] = name
+    ids.set(name, id)
+    state.terms = fitted(state.terms, id * stride + stride - 1)
+    counts = fitted(counts, id)
+    const { terms } = state
+    terms[id * stride + address] = arena.allocate(1)
+    terms[id * stride + cells] = 1
+    terms[id * stride + count] = 0
+    terms[id * stride + mostFrequent] = 0
+    terms[id * stride + shortest] = 0xffffffff
+    return id
+  }
 
-const from = (postings: Map<string, Posting>, initial: ReadonlyArray<number>): InvertedIndex => {
-  /** Tokens per slot; `removed` for one that is. */
-  const lengths = [...initial]
-  let passages = lengths.filter((length) => length !== removed).length
-  let total = lengths.reduce((sum, length) => length === removed ? sum : sum + length, 0)
-  let sums = new Float64Array(1024)
+  const resize = (term: number, wanted: number): void => {
+    const { terms } = state
+    const old = terms[term + address] ?? 0
+    const to = arena.allocate(wanted)
+    const from = Arena.offsetOf(old)
+    const used = 2 * (terms[term + count] ?? 0)
+    arena.numbers(to).set(arena.numbers(old).subarray(from, from + used), Arena.offsetOf(to))
+    arena.free(old, terms[term + cells] ?? 0)
+    terms[term + address] = to
+    terms[term + cells] = Arena.roundedUp(wanted)
+  }
 
-  const add = (slot: number, tokens: ReadonlyArray<string>): void => {
-    while (lengths.length < slot) lengths.push(removed)
-    lengths[slot] = tokens.length
-    passages++
-    total += tokens.length
-    for (const [token, frequency] of frequencies(tokens)) {
-      const posting = postings.get(token)
-      if (posting === undefined) postings.set(token, { entries: [slot, frequency], matching: 1 })
-      else {
-        posting.entries.push(slot, frequency)
-        posting.matching++
+  /** Appends to a word's list; the return value is the place there. */
+  const append = (term: number, slot: number, packed: number): number => {
+    const { terms } = state
+    const place = terms[term + count] ?? 0
+    if (place === terms[term + cells]) resize(term, place + 1)
+    const list = terms[term + address] ?? 0
+    const numbers = arena.numbers(list)
+    const at = Arena.offsetOf(list) + 2 * place
+    numbers[at] = slot
+    numbers[at + 1] = packed
+    terms[term + count] = place + 1
+    return place
+  }
+
+  /** Counts the words by number; the return value is how many different ones there are. */
+  const tally = (tokens: ReadonlyArray<string>): number => {
+    if (found.length < tokens.length) found = new Uint32Array(2 * tokens.length)
+    let size = 0
+    for (const token of tokens) {
+      const id = idOf(token)
+      const before = counts[id] ?? 0
+      if (before === 0) found[size++] = id
+      counts[id] = before + 1
+    }
+    return size
+  }
+
+  const add: InvertedIndex["add"] = (slot, tokens) => {
+    state.slotAddress = fitted(state.slotAddress, slot)
+    state.slotCount = fitted(state.slotCount, slot)
+    state.slotLength = fitted(state.slotLength, slot)
+    const length = tokens.length
+    const size = tally(tokens)
+    const { terms } = state
+    // by number, so that a search can halve its way through a passage's words
+    const sorted = found.subarray(0, size).sort()
+    const words = size === 0 ? 0 : arena.allocate(size)
+    const numbers = arena.numbers(words)
+    for (let ordinal = 0, at = Arena.offsetOf(words); ordinal < size; ordinal++, at += 2) {
+      const id = sorted[ordinal] ?? 0
+      const term = id * stride
+      const frequency = Math.min(most, counts[id] ?? 0)
+      counts[id] = 0
+      numbers[at] = id
+      numbers[at + 1] = append(term, slot, frequency << 16 | ordinal)
+      if (frequency > (terms[term + mostFrequent] ?? 0)) terms[term + mostFrequent] = frequency
+      if (length < (terms[term + shortest] ?? 0)) terms[term + shortest] = length
+    }
+    state.slotAddress[slot] = words
+    state.slotCount[slot] = size
+    state.slotLength[slot] = length
+    state.passages++
+    state.tokens += length
+    state.longest = Math.max(state.longest, length)
+  }
+
+  const forget = (id: number): void => {
+    const { terms } = state
+    arena.free(terms[id * stride + address] ?? 0, terms[id * stride + cells] ?? 0)
+    ids.delete(names[id] ?? "")
+    names[id] = ""
+    freeIds.push(id)
+    terms[id * stride + address] = 0
+    terms[id * stride + count] = 0
+  }
+
+  /** Takes one entry out of a word's list and moves the last one there. */
+  const take = (id: number, place: number): void => {
+    const { terms } = state
+    const term = id * stride
+    const last = (terms[term + count] ?? 0) - 1
+    if (last === 0) return forget(id)
+    const list = terms[term + address] ?? 0
+    const numbers = arena.numbers(list)
+    const from = Arena.offsetOf(list) + 2 * last
+    if (place !== last) {
+      const to = Arena.offsetOf(list) + 2 * place
+      const moved = numbers[from] ?? 0
+      const packed = numbers[from + 1] ?? 0
+      numbers[to] = moved
+      numbers[to + 1] = packed
+      const words = state.slotAddress[moved] ?? 0
+      arena.numbers(words)[Arena.offsetOf(words) + 2 * (packed & most) + 1] = place
+    }
+    terms[term + count] = last
+    if (4 * last < (terms[term + cells] ?? 0)) resize(term, 2 * last)
+  }
+
+  const remove: InvertedIndex["remove"] = (slot) => {
+    const words = state.slotAddress[slot] ?? 0
+    const size = state.slotCount[slot] ?? 0
+    const numbers = arena.numbers(words)
+    const offset = Arena.offsetOf(words)
+    for (let n = 0; n < size; n++) take(numbers[offset + 2 * n] ?? 0, numbers[offset + 2 * n + 1] ?? 0)
+    if (size > 0) arena.free(words, size)
+    state.passages--
+    state.tokens -= state.slotLength[slot] ?? 0
+    state.slotAddress[slot] = 0
+    state.slotCount[slot] = 0
+    state.slotLength[slot] = 0
+  }
+
+  const tidy: InvertedIndex["tidy"] = (): void => {
+    const sparse = arena.sparse()
+    if (sparse === undefined) return
+    const { terms } = state
+    for (let term = 0; term < names.length * stride; term += stride) {
+      const list = terms[term + address] ?? 0
+      if (sparse[Arena.pageOf(list)] === 1) {
+        terms[term + address] = arena.move(list, terms[term + cells] ?? 0, terms[term + count] ?? 0)
       }
     }
+    for (let slot = 0; slot < state.slotAddress.length; slot++) {
+      const words = state.slotAddress[slot] ?? 0
+      const size = state.slotCount[slot] ?? 0
+      if (sparse[Arena.pageOf(words)] === 1) state.slotAddress[slot] = arena.move(words, size, size)
+    }
+    arena.drop(sparse)
   }
 
-  const remove = (slot: number, tokens: ReadonlyArray<string>): void => {
-    lengths[slot] = removed
-    passages--
-    total -= tokens.length
-    for (const token of new Set(tokens)) {
-      const posting = postings.get(token)
-      if (posting === undefined) continue
-      posting.matching--
-      if (posting.matching === 0) postings.delete(token)
-    }
-  }
-
-  const score = (terms: ReadonlyArray<string>, each: (slot: number, bm25: number) => void): number => {
-    if (sums.length < lengths.length) sums = new Float64Array(lengths.length * 2)
-    const average = total / passages
-    const touched: Array<number> = []
-    const weights: Array<number> = []
-    for (const term of terms) {
-      const posting = postings.get(term)
-      const weight = Fusion.idf(passages, posting?.matching ?? 0)
-      weights.push(weight)
-      const entries = posting?.entries ?? []
-      for (let at = 0; at < entries.length; at += 2) {
-        const slot = entries[at] ?? 0
-        const before = sums[slot] ?? 0
-        if (before === 0) touched.push(slot)
-        sums[slot] = before + Fusion.termScore(weight, entries[at + 1] ?? 0, lengths[slot] ?? 0, average)
-      }
-    }
-    for (const slot of touched) {
-      each(slot, sums[slot] ?? 0)
-      sums[slot] = 0
-    }
-    return Fusion.ceiling(weights)
-  }
-
-  const rebuilt: InvertedIndex["rebuilt"] = (slotOf) => {
-    const kept = new Map<string, Posting>()
-    for (const [token, posting] of postings) {
-      const entries: Array<number> = []
-      for (let at = 0; at < posting.entries.length; at += 2) {
-        const slot = slotOf(posting.entries[at] ?? 0)
-        if (slot !== undefined) entries.push(slot, posting.entries[at + 1] ?? 0)
-      }
-      kept.set(token, { entries, matching: posting.matching })
-    }
-    const moved: Array<number> = []
-    for (const [old, length] of lengths.entries()) {
-      const slot = slotOf(old)
-      if (slot !== undefined) moved[slot] = length
-    }
-    return from(kept, moved)
-  }
-
-  return { add, remove, score, rebuilt }
+  return { add, remove, tidy, ask: (terms) => search(terms.map((term) => ids.get(term))) }
 }

@@ -5,13 +5,18 @@
  * @since 0.1.0
  */
 import type { Metadata, Passage } from "../Document.js"
+import * as Moment from "../Moment.js"
+import * as Best from "./Best.js"
 import * as Filter from "./Filter.js"
 import * as Fusion from "./Fusion.js"
 import * as InvertedIndex from "./InvertedIndex.js"
+import * as SortedDocuments from "./SortedDocuments.js"
 import * as VectorColumns from "./VectorColumns.js"
+import type { VectorKernel } from "./VectorKernel.js"
+import * as Verdicts from "./Verdicts.js"
 
 /**
- * A document made ready to be stored.
+ * What is kept of a document, never changed once made.
  *
  * @since 0.1.0
  * @category models
@@ -19,16 +24,41 @@ import * as VectorColumns from "./VectorColumns.js"
 export interface Entry {
   readonly id: string
   readonly fingerprint: string
+  readonly title: string
+  readonly uri: string | undefined
   /** Epoch milliseconds. */
   readonly publishedAt: number | undefined
+  /** ISO 8601. */
+  readonly indexedAt: string
   readonly metadata: Metadata
-  readonly passages: ReadonlyArray<{
-    readonly passage: Passage
-    /** Of title and text. */
-    readonly tokens: ReadonlyArray<string>
-    /** A unit vector, or zero. */
-    readonly vector: Float32Array
-  }>
+  readonly passages: ReadonlyArray<{ readonly text: string; readonly start: number; readonly end: number }>
+}
+
+/**
+ * A document made ready to be stored.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Prepared {
+  readonly entry: Entry
+  readonly version: number | undefined
+  /** Of each passage, its title included. */
+  readonly words: ReadonlyArray<ReadonlyArray<string>>
+  /** Of each passage a unit vector, or zero. */
+  readonly vectors: ReadonlyArray<Float32Array>
+}
+
+/**
+ * A document that is stored. Another version of the same content is another
+ * value with the same entry.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Held {
+  readonly entry: Entry
+  readonly version: number | undefined
 }
 
 /**
@@ -44,33 +74,27 @@ export interface Query {
   readonly lexicalWeight: number
 }
 
-interface Slot {
-  readonly entry: Entry
-  readonly passage: Passage
-  readonly documentId: string
-  readonly position: number
-}
-
 /**
  * @since 0.1.0
  * @category models
  */
 export interface MemoryIndex {
-  readonly put: (entry: Entry) => void
+  /** Stores a document in place of the one with its id; false, and nothing changed, when its vectors find no room. */
+  readonly put: (prepared: Prepared) => boolean
   readonly remove: (id: string) => boolean
-  readonly get: (id: string) => Entry | undefined
-  /** The newest first, those without a date last, those of one date by id. */
+  /** Gives a stored document another version. */
+  readonly raise: (id: string, version: number | undefined) => void
+  readonly get: (id: string) => Held | undefined
+  /** Every document as of now. */
+  readonly all: () => ReadonlyArray<Held>
+  /** The vectors of a stored document's passages, one after the other; `undefined` when it is not stored any more. */
+  readonly vectors: (entry: Entry) => Float32Array | undefined
+  /** In the order of `SortedDocuments`, after a place. */
   readonly list: (
     filter: Filter.Compiled,
-    limit: number
-  ) => ReadonlyArray<
-    {
-      readonly id: string
-      readonly title: string
-      readonly publishedAt?: string | undefined
-      readonly passages: number
-    }
-  >
+    limit: number,
+    after: SortedDocuments.Dated | undefined
+  ) => ReadonlyArray<Held>
   readonly size: () => { readonly documents: number; readonly passages: number }
   readonly search: (
     query: Query
@@ -78,138 +102,203 @@ export interface MemoryIndex {
 }
 
 /**
+ * A passage as it is found.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (dimensions: number): MemoryIndex => {
-  const entries = new Map<string, { readonly entry: Entry; readonly slots: ReadonlyArray<number> }>()
-  let slots: Array<Slot | undefined> = []
-  let live = 0
-  let words = InvertedIndex.make()
-  let vectors = VectorColumns.make(dimensions)
-
-  const remove = (id: string): boolean => {
-    const held = entries.get(id)
-    if (held === undefined) return false
-    entries.delete(id)
-    for (const [n, slot] of held.slots.entries()) {
-      slots[slot] = undefined
-      words.remove(slot, held.entry.passages[n]?.tokens ?? [])
-    }
-    live -= held.slots.length
-    if (slots.length > 2 * live + 1024) compact()
-    return true
-  }
-
-  const put = (entry: Entry): void => {
-    remove(entry.id)
-    const taken = entry.passages.map(({ passage, tokens, vector }) => {
-      const slot = slots.length
-      slots.push({ entry, passage, documentId: entry.id, position: passage.position })
-      words.add(slot, tokens)
-      vectors.set(slot, vector)
-      return slot
-    })
-    live += taken.length
-    entries.set(entry.id, { entry, slots: taken })
-  }
-
-  const compact = (): void => {
-    const moved = new Map<number, number>()
-    for (const [slot, held] of slots.entries()) if (held !== undefined) moved.set(slot, moved.size)
-    const columns = VectorColumns.make(dimensions)
-    const vector = new Float32Array(dimensions)
-    for (const [from, to] of moved) {
-      vectors.read(from, vector)
-      columns.set(to, vector)
-    }
-    for (const [id, { entry, slots }] of entries) {
-      entries.set(id, { entry, slots: slots.map((slot) => moved.get(slot) ?? slot) })
-    }
-    slots = slots.filter((slot) => slot !== undefined)
-    words = words.rebuilt((slot) => moved.get(slot))
-    vectors = columns
-  }
-
-  const search: MemoryIndex["search"] = (query) => {
-    const isOpen = Filter.isOpen(query.filter)
-    const passes = (slot: Slot): boolean => isOpen || Filter.matches(query.filter, slot.entry)
-    const bm25 = new Map<number, number>()
-    const lexical = makePool(slots, passes)
-    const ceiling = words.score(query.terms, (slot, score) => {
-      bm25.set(slot, score)
-      lexical.offer(slot, score)
-    })
-    const pool = new Set(lexical.slots())
-    const dots = query.vector === undefined ? undefined : vectors.dots(VectorColumns.unit(query.vector), slots.length)
-    if (dots !== undefined) {
-      const dense = makePool(slots, passes)
-      for (let slot = 0; slot < slots.length; slot++) dense.offer(slot, dots[slot] ?? 0)
-      for (const slot of dense.slots()) pool.add(slot)
-    }
-    const candidates = Array.from(pool, (slot) => ({
-      documentId: slots[slot]?.documentId ?? "",
-      position: slots[slot]?.position ?? 0,
-      passage: slots[slot]?.passage,
-      bm25: bm25.get(slot) ?? 0,
-      cosine: dots?.[slot] ?? 0
-    }))
-    return Fusion.fuse(candidates, { lexicalWeight: query.lexicalWeight, ceiling, limit: query.limit }).flatMap((
-      { candidate: { passage }, score, signals }
-    ) => passage === undefined ? [] : [{ passage, score, signals }])
-  }
-
-  const list: MemoryIndex["list"] = (filter, limit) =>
-    Array.from(entries.values(), ({ entry }) => entry)
-      .filter((entry) => Filter.matches(filter, entry))
-      .sort((a, b) =>
-        a.publishedAt === b.publishedAt
-          ? a.id < b.id ? -1 : 1
-          : (b.publishedAt ?? -Infinity) - (a.publishedAt ?? -Infinity)
-      )
-      .slice(0, limit)
-      .map(({ id, passages }) => {
-        const first = passages[0]?.passage
-        return {
-          id,
-          title: first?.title ?? "",
-          ...(first?.publishedAt === undefined ? {} : { publishedAt: first.publishedAt }),
-          passages: passages.length
-        }
-      })
-
+export const passage = ({ entry, version }: Held, position: number): Passage => {
+  const { end = 0, start = 0, text = "" } = entry.passages[position] ?? {}
   return {
-    put,
-    remove,
-    list,
-    get: (id) => entries.get(id)?.entry,
-    size: () => ({ documents: entries.size, passages: live }),
-    search
+    documentId: entry.id,
+    position,
+    title: entry.title,
+    text,
+    ...(entry.uri === undefined ? {} : { uri: entry.uri }),
+    ...(entry.publishedAt === undefined ? {} : { publishedAt: Moment.iso(entry.publishedAt) }),
+    indexedAt: entry.indexedAt,
+    ...(version === undefined ? {} : { version }),
+    span: { start, end },
+    metadata: entry.metadata
   }
 }
 
-/** The best slots one arm brings, ties by identity; a score of 0 or less brings none. */
-const makePool = (slots: ReadonlyArray<Slot | undefined>, passes: (slot: Slot) => boolean) => {
-  const best: Array<{ readonly slot: number; readonly score: number; readonly held: Slot }> = []
-  const offer = (slot: number, score: number): void => {
-    const last = best[Fusion.poolSize - 1]
-    if (score <= 0 || (last !== undefined && score < last.score)) return
-    const held = slots[slot]
-    if (held === undefined || !passes(held)) return
-    let low = 0
-    let high = best.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      const other = best[middle]
-      if (
-        other === undefined || score > other.score || (score === other.score && Fusion.byIdentity(held, other.held) < 0)
-      ) {
-        high = middle
-      } else low = middle + 1
+/** A filter that names documents with so few passages is answered by looking at each of them. */
+const few = 512
+
+interface Stored {
+  readonly held: Held
+  /** Of its passages in order. */
+  readonly slots: ReadonlyArray<number>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (kernel: VectorKernel): MemoryIndex => {
+  const { dimensions } = kernel
+  const documents = new Map<string, Stored>()
+  const sorted = SortedDocuments.make<Entry>()
+  const words = InvertedIndex.make()
+  const vectors = VectorColumns.make(kernel)
+  const verdicts = Verdicts.make()
+  /** By slot: the document, the passage's position in it, and its row among the vectors. */
+  const entries: Array<Entry | undefined> = []
+  const positions: Array<number> = []
+  const rows: Array<number> = []
+  /** By row. */
+  const slots: Array<number> = []
+  const freeSlots: Array<number> = []
+
+  const removePassage = (slot: number): void => {
+    words.remove(slot)
+    const row = rows[slot] ?? 0
+    const last = slots.pop() ?? slot
+    vectors.remove(row)
+    if (last !== slot) {
+      slots[row] = last
+      rows[last] = row
     }
-    if (low >= Fusion.poolSize) return
-    best.splice(low, 0, { slot, score, held })
-    if (best.length > Fusion.poolSize) best.pop()
+    entries[slot] = undefined
+    freeSlots.push(slot)
   }
-  return { offer, slots: () => best.map(({ slot }) => slot) }
+
+  const takeOut = (id: string): boolean => {
+    const old = documents.get(id)
+    if (old === undefined) return false
+    documents.delete(id)
+    sorted.remove(old.held.entry)
+    for (const slot of old.slots) removePassage(slot)
+    return true
+  }
+
+  const tidy = (): void => {
+    words.tidy()
+    vectors.trim()
+  }
+
+  const put: MemoryIndex["put"] = ({ entry, vectors: given, version, words: said }) => {
+    if (!vectors.reserve(slots.length + entry.passages.length)) {
+      vectors.trim()
+      return false
+    }
+    takeOut(entry.id)
+    const taken: Array<number> = []
+    for (let position = 0; position < entry.passages.length; position++) {
+      const slot = freeSlots.pop() ?? entries.length
+      taken.push(slot)
+      entries[slot] = entry
+      verdicts.forget(slot)
+      positions[slot] = position
+      rows[slot] = slots.length
+      slots.push(slot)
+      words.add(slot, said[position] ?? [])
+      vectors.push(given[position] ?? new Float32Array(dimensions))
+    }
+    documents.set(entry.id, { held: { entry, version }, slots: taken })
+    sorted.add(entry)
+    tidy()
+    return true
+  }
+
+  const isBefore = (slot: number, that: number): boolean => {
+    const mine = entries[slot]?.id ?? ""
+    const theirs = entries[that]?.id ?? ""
+    return mine === theirs ? (positions[slot] ?? 0) < (positions[that] ?? 0) : mine < theirs
+  }
+
+  /** Asks each passage once, and never again as long as the filter is in use. */
+  const passing = (filter: Filter.Compiled): ((slot: number) => boolean) | undefined => {
+    if (Filter.isOpen(filter)) return undefined
+    const known = verdicts.of(filter, entries.length)
+    return (slot) => {
+      const verdict = known[slot]
+      if (verdict !== Verdicts.unknown) return verdict === Verdicts.passes
+      const entry = entries[slot]
+      const passes = entry !== undefined && Filter.matches(filter, entry)
+      known[slot] = passes ? Verdicts.passes : Verdicts.fails
+      return passes
+    }
+  }
+
+  /** The slots of documents that are named, unless they are many. */
+  const named = ({ documentIds }: Filter.Compiled): ReadonlyArray<number> | undefined => {
+    const found: Array<number> = []
+    for (const id of documentIds ?? []) {
+      found.push(...documents.get(id)?.slots ?? [])
+      if (found.length > few) return undefined
+    }
+    return documentIds === undefined ? undefined : found
+  }
+
+  const search: MemoryIndex["search"] = ({ filter, lexicalWeight, limit, terms, vector }) => {
+    if (slots.length === 0) return []
+    const passes = passing(filter)
+    const question = words.ask(terms)
+    const query = vector === undefined ? undefined : VectorColumns.unit(vector)
+    const lexical = Best.make(Fusion.poolSize, isBefore, passes)
+    const dense = Best.make(Fusion.poolSize, isBefore, passes)
+    const only = named(filter)
+    let cosine = (_slot: number): number => 0
+    if (only !== undefined) {
+      if (query !== undefined) cosine = (slot) => vectors.dot(query, rows[slot] ?? 0)
+      for (const slot of only) {
+        lexical.offer(slot, question.score(slot))
+        dense.offer(slot, cosine(slot))
+      }
+    } else {
+      question.best(Fusion.poolSize, passes, lexical.offer)
+      if (query !== undefined) {
+        const dots = vectors.dots(query)
+        cosine = (slot) => dots[rows[slot] ?? 0] ?? 0
+        for (let row = 0; row < slots.length; row++) dense.offer(slots[row] ?? 0, dots[row] ?? 0)
+      }
+    }
+    const candidates = Array.from(new Set([...lexical.slots(), ...dense.slots()]), (slot) => ({
+      documentId: entries[slot]?.id ?? "",
+      position: positions[slot] ?? 0,
+      bm25: question.score(slot),
+      cosine: cosine(slot)
+    }))
+    return Fusion.fuse(candidates, { lexicalWeight, ceiling: question.ceiling, limit }).flatMap((
+      { candidate: { documentId, position }, score, signals }
+    ) => {
+      const held = documents.get(documentId)?.held
+      return held === undefined ? [] : [{ passage: passage(held, position), score, signals }]
+    })
+  }
+
+  return {
+    put,
+    search,
+    remove: (id) => {
+      const isRemoved = takeOut(id)
+      if (isRemoved) tidy()
+      return isRemoved
+    },
+    raise: (id, version) => {
+      const document = documents.get(id)
+      if (document !== undefined) documents.set(id, { ...document, held: { entry: document.held.entry, version } })
+    },
+    get: (id) => documents.get(id)?.held,
+    all: () => Array.from(documents.values(), ({ held }) => held),
+    vectors: (entry) => {
+      const document = documents.get(entry.id)
+      if (document?.held.entry !== entry) return undefined
+      const numbers = new Float32Array(entry.passages.length * dimensions)
+      for (const [n, slot] of document.slots.entries()) vectors.read(rows[slot] ?? 0, numbers, n * dimensions)
+      return numbers
+    },
+    list: (filter, limit, after) => {
+      const found: Array<Held> = []
+      for (const entry of sorted.after(after)) {
+        if (found.length === limit) break
+        const held = documents.get(entry.id)?.held
+        if (held !== undefined && Filter.matches(filter, entry)) found.push(held)
+      }
+      return found
+    },
+    size: () => ({ documents: documents.size, passages: slots.length })
+  }
 }

@@ -18,7 +18,7 @@ export interface PgTidy {
   readonly after: (written: number) => Effect.Effect<void, never, SqlClient.SqlClient>
 }
 
-const tables = ["causeway_postings", "causeway_vectors", "causeway_passages", "causeway_documents"]
+const tables = ["causeway_postings", "causeway_vectors", "causeway_passages", "causeway_documents", "causeway_changes"]
 
 /** Below this, a search is fast anyway. */
 const least = 1_000

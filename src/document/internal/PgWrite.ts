@@ -12,7 +12,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Chunker from "../Chunker.js"
-import type { Document } from "../Document.js"
+import type { Document, Span } from "../Document.js"
 import * as Moment from "../Moment.js"
 import * as Tokenizer from "../Tokenizer.js"
 import * as InvertedIndex from "./InvertedIndex.js"
@@ -30,6 +30,7 @@ export interface Entry {
   readonly passages: ReadonlyArray<{
     readonly position: number
     readonly text: string
+    readonly span: Span
     readonly vector: Float32Array
   }>
 }
@@ -43,10 +44,22 @@ export interface Entry {
 export interface Stored {
   readonly id: string
   readonly hash: string
+  /** The embedder whose id the hash holds. */
+  readonly hashedFor: string
   readonly passages: number
+  readonly version?: number
 }
 
 type Written<A> = Effect.Effect<A, SqlError, SqlClient.SqlClient>
+
+/**
+ * Where every change is announced as `tenant number:revision`; a wake-up that may
+ * be lost, since the change itself is a row.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const channel = "causeway_changes"
 
 /**
  * One statement carries at most this many passages, some hundred times as many
@@ -58,6 +71,18 @@ const slice = 64
 interface Tally {
   readonly passages: number
   readonly tokens: number
+}
+
+/**
+ * A document that followers are to hear of.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Changed {
+  readonly id: string
+  readonly isRemoval: boolean
+  readonly version?: number | undefined
 }
 
 /**
@@ -84,13 +109,16 @@ export const tenantOf = (name: string): Written<number> =>
     const sql = yield* SqlClient.SqlClient
     const found = yield* findTenant(name)
     if (found !== undefined) return found
-    yield* sql`insert into causeway_tenants (name) values (${name}) on conflict do nothing`
-    return (yield* findTenant(name)) ?? 0
+    // An update of nothing, so that the row of another who was first is given back, too.
+    const [made] = yield* sql<{ readonly id: number }>`
+      insert into causeway_tenants (name) values (${name})
+      on conflict (name) do update set name = excluded.name returning id`
+    return made === undefined ? yield* Effect.dieMessage("an insert gave no row back") : made.id
   })
 
 /**
  * Keeps other writers from these documents, stored or not, until the
- * transaction ends.
+ * transaction ends, which waits for the disk even where the server is set not to.
  *
  * @since 0.1.0
  * @category combinators
@@ -99,11 +127,28 @@ export const lock = (tenant: number, ids: ReadonlyArray<string>): Written<void> 
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     yield* sql`
-      select pg_advisory_xact_lock(key) from (
+      select pg_advisory_xact_lock(key),
+        case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', true) end
+      from (
         select distinct hashtextextended(id, ${tenant}) as key from unnest(${PgArray.text(ids)}::text[]) as given(id)
         order by key
       ) as keys`
   })
+
+/** Any number that only this program uses. */
+const emptyLock = 727_353_004
+
+/**
+ * Keeps other writers from an empty store until the transaction ends: two that
+ * both find nothing could fill it with the vectors of two embedders.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const lockEmpty: Written<void> = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`select pg_advisory_xact_lock(${emptyLock})`
+})
 
 /**
  * What is stored of these documents.
@@ -114,10 +159,12 @@ export const lock = (tenant: number, ids: ReadonlyArray<string>): Written<void> 
 export const stored = (tenant: number, ids: ReadonlyArray<string>): Written<ReadonlyMap<string, Stored>> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
-    const rows = yield* sql<Stored>`
-      select id, content_hash as hash, passages from causeway_documents
-      where tenant = ${tenant} and id = any(${PgArray.text(ids)}::text[])`
-    return new Map(rows.map((row) => [row.id, row]))
+    const rows = yield* sql<Omit<Stored, "version"> & { readonly version: number | null }>`
+      select id, content_hash as hash, coalesce(hashed_for, embedder) as "hashedFor", passages, version::float8 as version
+      from causeway_documents where tenant = ${tenant} and id = any(${PgArray.text(ids)}::text[])`
+    return new Map(
+      rows.map(({ version, ...row }): [string, Stored] => [row.id, version === null ? row : { ...row, version }])
+    )
   })
 
 /**
@@ -163,6 +210,7 @@ interface Row {
   readonly document: string
   readonly position: number
   readonly text: string
+  readonly span: Span
   readonly vector: Float32Array
   readonly tokens: ReadonlyArray<string>
 }
@@ -175,13 +223,16 @@ const insertPassages = (
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const inserted = yield* sql<{ readonly id: string; readonly document: string; readonly position: number }>`
-      insert into causeway_passages (tenant, document, position, text, tokens)
+      insert into causeway_passages (tenant, document, position, text, tokens, span_start, span_end)
       select ${tenant}::int, given.* from unnest(
         ${PgArray.text(rows.map((row) => row.document))}::text[], ${
       PgArray.text(rows.map((row) => row.position))
     }::int[],
         ${PgArray.text(rows.map((row) => row.text))}::text[], ${
       PgArray.text(rows.map((row) => row.tokens.length))
+    }::int[],
+        ${PgArray.text(rows.map((row) => row.span.start))}::int[], ${
+      PgArray.text(rows.map((row) => row.span.end))
     }::int[]
       ) as given
       returning id::text as id, document, position`
@@ -234,7 +285,7 @@ export const insert = (tenant: number, entries: ReadonlyArray<Entry>, options: {
     const published = ({ document }: Entry): string | undefined => Moment.normal(document.publishedAt)
     yield* sql`
       insert into causeway_documents
-        (tenant, embedder, dimensions, indexed_at, id, title, uri, published_at, metadata, content_hash, passages)
+        (tenant, embedder, dimensions, indexed_at, id, title, uri, published_at, metadata, content_hash, passages, version)
       select ${tenant}::int, ${options.embedderId}, ${options.dimensions}::int, ${
       Moment.iso(options.now)
     }::timestamptz, given.*
@@ -245,7 +296,8 @@ export const insert = (tenant: number, entries: ReadonlyArray<Entry>, options: {
         ${PgArray.text(entries.map(published))}::timestamptz[],
         ${PgArray.text(entries.map(({ document }) => JSON.stringify(document.metadata ?? {})))}::jsonb[],
         ${PgArray.text(entries.map(({ contentHash }) => contentHash))}::text[],
-        ${PgArray.text(entries.map(({ passages }) => passages.length))}::int[]
+        ${PgArray.text(entries.map(({ passages }) => passages.length))}::int[],
+        ${PgArray.text(entries.map(({ document }) => document.version))}::bigint[]
       ) as given`
     const rows = entries.flatMap(({ document, passages }) => passages.map((passage) => ({ document, passage })))
     let tokens = 0
@@ -262,19 +314,70 @@ export const insert = (tenant: number, entries: ReadonlyArray<Entry>, options: {
   })
 
 /**
- * Adds to what the tenant holds. The last statement of a transaction: the row
- * is every writer's.
+ * Gives locked documents another version, and nothing else.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const tally = (tenant: number, changes: ReadonlyArray<Tally>): Written<void> =>
+export const restamp = (
+  tenant: number,
+  documents: ReadonlyArray<{ readonly id: string; readonly version: number | undefined }>
+): Written<void> =>
   Effect.gen(function*() {
-    const passages = changes.reduce((sum, change) => sum + change.passages, 0)
-    const tokens = changes.reduce((sum, change) => sum + change.tokens, 0)
-    if (passages === 0 && tokens === 0) return
+    if (documents.length === 0) return
     const sql = yield* SqlClient.SqlClient
     yield* sql`
-      update causeway_tenants set passages = passages + ${passages}::bigint, tokens = tokens + ${tokens}::bigint
-      where id = ${tenant}`
+      update causeway_documents as document set version = given.version
+      from unnest(
+        ${PgArray.text(documents.map(({ id }) => id))}::text[],
+        ${PgArray.text(documents.map(({ version }) => version))}::bigint[]
+      ) as given(id, version)
+      where document.tenant = ${tenant} and document.id = given.id`
+  })
+
+/**
+ * Adds to what the tenant holds, numbers its changes and wakes those who follow
+ * them; gives the tenant's revision, if anything changed.
+ *
+ * The last statement of a transaction. The update takes the lock on the tenant's
+ * row and the transaction holds it until it has ended, so the next writer of the
+ * tenant reads the revision that was committed, and its own numbers become
+ * visible later: whoever sees a revision sees all before it, and what is rolled
+ * back leaves no gap. That holds as well where the caller's own transaction goes
+ * on for long: until it ends, the tenant's other writers wait here, and no one
+ * sees a number of it. Tenants are counted apart and do not wait for one another; a
+ * caller that writes several in one transaction, in another order than someone
+ * else, may be the victim of a deadlock, which Postgres finds.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const tally = (
+  tenant: number,
+  tallies: ReadonlyArray<Tally>,
+  changes: ReadonlyArray<Changed>,
+  now: number
+): Written<number | undefined> =>
+  Effect.gen(function*() {
+    if (changes.length === 0) return undefined
+    const passages = tallies.reduce((sum, tally) => sum + tally.passages, 0)
+    const tokens = tallies.reduce((sum, tally) => sum + tally.tokens, 0)
+    const sql = yield* SqlClient.SqlClient
+    const [told] = yield* sql<{ readonly revision: number }>`
+      with tallied as (
+        update causeway_tenants set passages = passages + ${passages}::bigint, tokens = tokens + ${tokens}::bigint,
+          revision = revision + ${changes.length}::bigint
+        where id = ${tenant} returning revision
+      ), recorded as (
+        insert into causeway_changes (tenant, revision, document, is_removal, version, changed_at)
+        select ${tenant}::int, tallied.revision - ${changes.length}::bigint + given.n, given.document, given.is_removal,
+          given.version, ${Moment.iso(now)}::timestamptz
+        from tallied cross join unnest(
+          ${PgArray.text(changes.map(({ id }) => id))}::text[],
+          ${PgArray.text(changes.map(({ isRemoval }) => String(isRemoval)))}::boolean[],
+          ${PgArray.text(changes.map(({ version }) => version))}::bigint[]
+        ) with ordinality as given(document, is_removal, version, n)
+      )
+      select revision::float8 as revision, pg_notify(${channel}, ${String(tenant)} || ':' || revision) from tallied`
+    return told?.revision
   })

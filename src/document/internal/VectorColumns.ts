@@ -1,24 +1,32 @@
 /**
- * Vectors beside one another, column by column, so that a search reads only the
- * dimensions its query has: the vectors' half of the store in memory.
+ * One tenant's vectors, beside one another: the vectors' half of the store in
+ * memory.
+ *
+ * Rows have no gaps: when one is removed, the last takes its place.
  *
  * @since 0.1.0
  */
-
-/** Rows per block: a column of a block and its sums stay in the nearest cache. */
-const rows = 512
+import type { Block, VectorKernel } from "./VectorKernel.js"
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface VectorColumns {
-  /** Writes a row; rows may come in any order. */
-  readonly set: (row: number, vector: Float32Array) => void
-  /** Copies a row into `vector`. */
-  readonly read: (row: number, vector: Float32Array) => void
-  /** The dot product of every row below `count` with the query, exact; valid until the next call. */
-  readonly dots: (query: Float32Array, count: number) => Float64Array
+  /** Makes room for so many rows in all; false when there is none. */
+  readonly reserve: (rows: number) => boolean
+  /** Writes one row more, for which room was made, and says which it is. A vector that is not finite becomes zero. */
+  readonly push: (vector: Float32Array) => void
+  /** Takes a row away and moves the last one there. */
+  readonly remove: (row: number) => void
+  /** Gives back room that no row takes. */
+  readonly trim: () => void
+  /** Copies a row to a place in `target`. */
+  readonly read: (row: number, target: Float32Array, at: number) => void
+  /** The product of every row with the query; valid until the next call. */
+  readonly dots: (query: Float32Array) => Float32Array
+  /** What `dots` gives for one row, to the bit. */
+  readonly dot: (query: Float32Array, row: number) => number
 }
 
 /**
@@ -34,63 +42,106 @@ export const unit = (vector: Float32Array): Float32Array => {
   return scale === 0 ? new Float32Array(vector.length) : vector.map((value) => value * scale)
 }
 
+/** A tenant's only block grows by fours, so that one of few passages is small; one of many is read in long runs. */
+const leastRows = 8
+const mostRows = 512
+
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const make = (dimensions: number): VectorColumns => {
-  const blocks: Array<Float32Array> = []
-  let sums = new Float64Array(rows)
+export const make = (kernel: VectorKernel): VectorColumns => {
+  const { dimensions } = kernel
+  const blocks: Array<Block> = []
+  let rows = leastRows
+  let length = 0
+  let products = new Float32Array(0)
 
-  const set: VectorColumns["set"] = (row, vector) => {
-    const at = Math.floor(row / rows)
-    while (blocks.length <= at) blocks.push(new Float32Array(rows * dimensions))
-    const block = blocks[at]
-    if (block === undefined) return
-    for (let d = 0; d < dimensions; d++) block[d * rows + row % rows] = vector[d] ?? 0
-  }
-
-  const read: VectorColumns["read"] = (row, vector) => {
+  const place = (row: number): readonly [numbers: Float32Array, at: number] => {
     const block = blocks[Math.floor(row / rows)]
-    for (let d = 0; d < dimensions; d++) vector[d] = block?.[d * rows + row % rows] ?? 0
+    return [block === undefined ? new Float32Array(0) : kernel.values(block), row % rows]
   }
 
-  const dots: VectorColumns["dots"] = (query, count) => {
-    if (sums.length < blocks.length * rows) sums = new Float64Array(blocks.length * rows * 2)
-    sums.fill(0)
-    const columns: Array<number> = []
-    for (let d = 0; d < dimensions; d++) if (query[d] !== 0) columns.push(d)
-    // a column of weight 0 fills up the last group of four
-    while (columns.length % 4 !== 0) columns.push(columns[0] ?? 0)
-    const weights = Float64Array.from(columns, (d, n) => n > 0 && d === columns[0] ? 0 : query[d] ?? 0)
-    for (let n = 0; n * rows < count; n++) {
-      const block = blocks[n]
-      if (block !== undefined) addBlock(block, columns, weights, sums.subarray(n * rows, (n + 1) * rows))
+  const copy = (from: number, to: number): void => {
+    const [source, a] = place(from)
+    const [target, b] = place(to)
+    for (let d = 0; d < dimensions; d++) target[d * rows + b] = source[d * rows + a] ?? 0
+  }
+
+  /** The only block, made four times as large as often as it takes. */
+  const enlarge = (wanted: number): boolean => {
+    let larger = rows
+    while (larger < wanted && larger < mostRows) larger *= 4
+    const block = kernel.allocate(larger)
+    if (block === undefined) return false
+    const [old] = blocks
+    if (old !== undefined) {
+      const source = kernel.values(old)
+      const target = kernel.values(block)
+      for (let d = 0; d < dimensions; d++) {
+        for (let row = 0; row < length; row++) target[d * larger + row] = source[d * rows + row] ?? 0
+      }
+      kernel.free(old)
     }
-    return sums
+    blocks[0] = block
+    rows = larger
+    return true
   }
 
-  return { set, read, dots }
-}
+  const reserve: VectorColumns["reserve"] = (wanted) => {
+    if (wanted > rows * blocks.length && rows < mostRows && !enlarge(wanted)) return false
+    while (wanted > rows * blocks.length) {
+      const block = kernel.allocate(rows)
+      if (block === undefined) return false
+      blocks.push(block)
+    }
+    return true
+  }
 
-const addBlock = (
-  block: Float32Array,
-  columns: ReadonlyArray<number>,
-  weights: Float64Array,
-  sums: Float64Array
-): void => {
-  for (let n = 0; n < columns.length; n += 4) {
-    const a = (columns[n] ?? 0) * rows
-    const b = (columns[n + 1] ?? 0) * rows
-    const c = (columns[n + 2] ?? 0) * rows
-    const d = (columns[n + 3] ?? 0) * rows
-    const wa = weights[n] ?? 0
-    const wb = weights[n + 1] ?? 0
-    const wc = weights[n + 2] ?? 0
-    const wd = weights[n + 3] ?? 0
-    for (let r = 0; r < rows; r++) {
-      sums[r] = (sums[r] ?? 0) + wa * (block[a + r] ?? 0) + wb * (block[b + r] ?? 0) + wc * (block[c + r] ?? 0) +
-        wd * (block[d + r] ?? 0)
+  return {
+    reserve,
+    push: (vector) => {
+      const [numbers, at] = place(length++)
+      let sum = 0
+      for (let d = 0; d < dimensions; d++) {
+        const value = vector[d] ?? 0
+        sum += value * 0
+        numbers[d * rows + at] = value
+      }
+      if (sum !== 0) { for (let d = 0; d < dimensions; d++) numbers[d * rows + at] = 0 }
+    },
+    remove: (row) => {
+      length--
+      if (row !== length) copy(length, row)
+    },
+    trim: () => {
+      for (let last = blocks.at(-1); last !== undefined && length <= (blocks.length - 1) * rows; last = blocks.at(-1)) {
+        kernel.free(last)
+        blocks.pop()
+      }
+      if (blocks.length === 0) rows = leastRows
+    },
+    read: (row, target, at) => {
+      const [numbers, from] = place(row)
+      for (let d = 0; d < dimensions; d++) target[at + d] = numbers[d * rows + from] ?? 0
+    },
+    dots: (query) => {
+      if (products.length < blocks.length * rows) products = new Float32Array(blocks.length * rows)
+      kernel.aim(query)
+      for (const [n, block] of blocks.entries()) {
+        kernel.multiply(block)
+        products.set(kernel.values(block).subarray(rows * dimensions), n * rows)
+      }
+      return products
+    },
+    dot: (query, row) => {
+      const [numbers, at] = place(row)
+      let sum = 0
+      for (let d = 0; d < dimensions; d++) {
+        const value = query[d] ?? 0
+        if (value !== 0) sum = Math.fround(sum + Math.fround(value * (numbers[d * rows + at] ?? 0)))
+      }
+      return sum
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What a document store promises about finding: words, vectors, filters,
- * limits and order.
+ * What a document store promises about finding: words, vectors, limits and
+ * order.
  *
  * @since 0.1.0
  */
@@ -9,16 +9,7 @@ import * as Either from "effect/Either"
 import assert from "node:assert/strict"
 import type { Hit } from "../../document/DocumentStore.js"
 import type { Law } from "./Law.js"
-import { law, long, note } from "./Law.js"
-
-const zoo = [
-  note("fox", "The quick brown fox jumps over the lazy dog.", { metadata: { kind: "fable", year: 2020, real: false } }),
-  note("bond", "Bond yields rose after the central bank's decision.", {
-    metadata: { kind: "news", year: 2026, real: true }
-  }),
-  note("fund", "The fund bought bonds and sold shares.", { metadata: { kind: "news", year: 2025, real: true } }),
-  note("text", "A bond of another kind.", { metadata: { kind: "note", year: "2026", real: "true" } })
-]
+import { law, long, note, zoo } from "./Law.js"
 
 const sorted = (ids: ReadonlyArray<string>) => [...ids].sort()
 
@@ -143,15 +134,41 @@ export const laws: ReadonlyArray<Law> = [
       })
   ),
 
-  law("refuses a vector of other dimensions as incompatible", ({ index, search }) =>
-    Effect.gen(function*() {
-      yield* index(...zoo)
-      const result = yield* Effect.either(search("bond", { vector: new Float32Array(7).fill(1) }))
-      assert.ok(Either.isLeft(result))
-      assert.equal(result.left.reason._tag, "Incompatible")
-      assert.equal(result.left.method, "search")
-      assert.equal(result.left.isRetryable, false)
-    })),
+  law(
+    "refuses a vector of other dimensions as incompatible, and answers the next question",
+    ({ ids, index, search, vector }) =>
+      Effect.gen(function*() {
+        yield* index(...zoo)
+        const exact = yield* vector("bond")
+        for (const dimensions of [0, 7, exact.length - 1, exact.length + 1]) {
+          const result = yield* Effect.either(search("bond", { vector: new Float32Array(dimensions).fill(1) }))
+          assert.ok(Either.isLeft(result), `${dimensions} dimensions`)
+          assert.equal(result.left.reason._tag, "Incompatible")
+          assert.equal(result.left.method, "search")
+          assert.equal(result.left.isRetryable, false)
+          assert.ok(result.left.message.includes(String(dimensions)), result.left.message)
+        }
+        assert.equal((yield* ids("bond", { vector: exact })).length > 2, true)
+      })
+  ),
+
+  law(
+    "searches by words alone for a vector that is not of finite numbers",
+    ({ ids, index, search, vector }) =>
+      Effect.gen(function*() {
+        yield* index(...zoo)
+        const plain = brief(yield* search("bond"))
+        const exact = yield* vector("bond")
+        for (const wrong of [Number.NaN, Infinity, -Infinity]) {
+          for (const odd of [exact.map(() => wrong), exact.map((value, n) => n === 3 ? wrong : value)]) {
+            assert.deepEqual(brief(yield* search("bond", { vector: odd })), plain, String(wrong))
+            assert.deepEqual(yield* ids("", { vector: odd }), [])
+          }
+        }
+        const largest = yield* search("bond", { vector: exact.map((value) => Math.sign(value) * 3.4e38) })
+        assert.ok(largest.every(({ score, signals }) => score >= 0 && score <= 1 && Math.abs(signals.cosine) <= 1.001))
+      })
+  ),
 
   law(
     "keeps scores and shares between 0 and 1, best first, with the best share at the best match",
@@ -234,83 +251,6 @@ export const laws: ReadonlyArray<Law> = [
           "d",
           "e"
         ])
-      })
-  ),
-
-  law(
-    "filters by one metadata value, any of several, and all keys together",
-    ({ ids, index }) =>
-      Effect.gen(function*() {
-        yield* index(...zoo)
-        const by = (metadata: { readonly [key: string]: string | ReadonlyArray<string | number> }) =>
-          Effect.map(ids("bond fox", { filter: { metadata } }), sorted)
-        assert.deepEqual(yield* by({ kind: "news" }), ["bond", "fund"])
-        assert.deepEqual(yield* by({ kind: ["news", "fable"] }), ["bond", "fox", "fund"])
-        assert.deepEqual(yield* by({ kind: ["news", "fable"], year: [2020, 2025] }), ["fox", "fund"])
-        assert.deepEqual(yield* by({ kind: "News" }), [])
-        assert.deepEqual(yield* by({ absent: "news" }), [])
-        assert.deepEqual(yield* by({ kind: [] }), [])
-      })
-  ),
-
-  law("keeps numbers and booleans apart from strings in filters", ({ ids, index }) =>
-    Effect.gen(function*() {
-      yield* index(...zoo)
-      const by = (metadata: { readonly [key: string]: string | number | boolean | ReadonlyArray<number | string> }) =>
-        ids("bond", { filter: { metadata } })
-      assert.deepEqual(yield* by({ year: 2026 }), ["bond"])
-      assert.deepEqual(yield* by({ year: "2026" }), ["text"])
-      assert.deepEqual(sorted(yield* by({ year: [2026, "2026"] })), ["bond", "text"])
-      assert.deepEqual(sorted(yield* by({ real: true })), ["bond", "fund"])
-      assert.deepEqual(yield* by({ real: "true" }), ["text"])
-      assert.deepEqual(yield* by({ real: 1 }), [])
-      assert.deepEqual(yield* by({ year: Number.NaN }), [])
-    })),
-
-  law(
-    "filters by date: since counts in, until counts out, undated never matches",
-    ({ ids, index }) =>
-      Effect.gen(function*() {
-        yield* index(
-          note("old", "A stork.", { publishedAt: "2025-12-31T23:59:59Z" }),
-          note("new", "A stork.", { publishedAt: "2026-01-01" }),
-          note("zone", "A stork.", { publishedAt: "2026-01-01T03:00:00+02:00" }),
-          note("undated", "A stork.")
-        )
-        const by = (filter: { readonly since?: string; readonly until?: string }) => ids("stork", { filter })
-        assert.deepEqual(yield* by({ since: "2026-01-01T00:00:00Z" }), ["new", "zone"])
-        assert.deepEqual(yield* by({ until: "2026-01-01T00:00:00Z" }), ["old"])
-        assert.deepEqual(yield* by({ since: "2026-01-01T00:30:00Z", until: "2027" }), ["zone"])
-        assert.deepEqual(yield* by({ since: "2026-01-01T01:00:00.001Z" }), [])
-        assert.deepEqual(yield* by({ since: "not a date" }), [])
-        assert.equal((yield* ids("stork")).length, 4)
-      })
-  ),
-
-  law("filters by document ids and finds nothing among none", ({ ids, index }) =>
-    Effect.gen(function*() {
-      yield* index(...zoo)
-      assert.deepEqual(sorted(yield* ids("bond", { filter: { documentIds: ["bond", "text", "fox", "?"] } })), [
-        "bond",
-        "text"
-      ])
-      assert.deepEqual(yield* ids("bond", { filter: { documentIds: [] } }), [])
-      assert.equal((yield* ids("bond", { filter: {} })).length, 3)
-    })),
-
-  law(
-    "fills the limit under a filter that lets few through, by words and by vector",
-    ({ ids, index, vector }) =>
-      Effect.gen(function*() {
-        yield* index(...Array.from({ length: 400 }, (_, n) =>
-          note(`d${n}`, `Plover report ${n}, ${n % 40 === 39 ? "long winded and off the point" : "plover"}.`, {
-            metadata: { few: n % 40 === 39 }
-          })))
-        const filter = { metadata: { few: true } }
-        const query = yield* vector("plover plover")
-        assert.equal((yield* ids("plover", { filter })).length, 10)
-        assert.equal((yield* ids("", { filter, vector: query })).length, 10)
-        assert.equal((yield* ids("plover", { filter, vector: query })).length, 10)
       })
   )
 ]

@@ -1,0 +1,96 @@
+/**
+ * Embeds what is stored with the embedder that is set now: `npm run reindex`.
+ * Stopped and run again it goes on where it was; several at once share the work.
+ */
+import * as PgReindex from "causeway-mcp/document/PgReindex"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
+import * as Stream from "effect/Stream"
+import { parseArgs } from "node:util"
+import { Database, Embedding } from "./documents.js"
+import { explain } from "./settings.js"
+
+const usage = `Replaces the vectors of another embedder by those of the one that is set now.
+
+  npm run reindex [-- --batch N]
+
+  --batch  documents per transaction, 1 to 200; 20 unless given
+
+DATABASE_URL or DATA_DIR say where the documents are, EMBEDDINGS_URL and what belongs to it which
+embedder to use. Searches are refused until it is over; documents, versions and dates stay.
+`
+
+const readArguments = (): PgReindex.Options | string => {
+  try {
+    const { values } = parseArgs({
+      options: { batch: { type: "string" }, help: { type: "boolean", short: "h" } }
+    })
+    if (values.help === true) return usage
+    if (values.batch === undefined) return {}
+    const batch = Number(values.batch)
+    return Number.isInteger(batch) && batch >= 1 && batch <= 200
+      ? { batch }
+      : `--batch is no number from 1 to 200\n\n${usage}`
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\n\n${usage}`
+  }
+}
+
+const print = (text: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(text))
+
+/** Completes at the first Ctrl-C; the second then ends the process in the usual way. */
+const interrupted = Effect.async<void>((resume) => {
+  const stop = () => {
+    process.removeListener("SIGINT", stop)
+    process.removeListener("SIGTERM", stop)
+    process.stderr.write("\nStopping; press Ctrl-C again to stop at once.\n")
+    resume(Effect.void)
+  }
+  process.on("SIGINT", stop)
+  process.on("SIGTERM", stop)
+  return Effect.sync(() => {
+    process.removeListener("SIGINT", stop)
+    process.removeListener("SIGTERM", stop)
+  })
+})
+
+const words = ({ done, left }: PgReindex.Progress): string => {
+  const share = done + left === 0 ? 100 : Math.floor(100 * done / (done + left))
+  return `${share} %: ${done.toLocaleString("en")} documents done, ${left.toLocaleString("en")} left\n`
+}
+
+const reindex = (options: PgReindex.Options) =>
+  Effect.gen(function*() {
+    yield* print("Opening the database.\n")
+    let last: PgReindex.Progress | undefined
+    let shownAt = 0
+    yield* PgReindex.run(options).pipe(
+      Stream.interruptWhen(interrupted),
+      Stream.runForEach((progress) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          last = progress
+          if (now - shownAt < 1_000 && progress.left > 0) return Effect.void
+          shownAt = now
+          return print(words(progress))
+        })
+      )
+    )
+    const isOver = last?.left === 0
+    yield* print(isOver ? "Done.\n" : "Stopped before the end; run it again to continue.\n")
+    return isOver ? 0 : 130
+  }).pipe(Effect.provide(Database), Effect.provide(Embedding), Effect.provide(Logger.remove(Logger.defaultLogger)))
+
+const given = readArguments()
+
+if (typeof given === "string") {
+  process.stderr.write(given)
+  process.exitCode = given === usage ? 0 : 2
+} else {
+  const exit = await Effect.runPromiseExit(
+    Effect.catchAll(reindex(given), (error) => Effect.as(print(`${explain(error)}\n`), 1))
+  )
+  process.exitCode = Exit.isSuccess(exit) ? exit.value : 1
+  if (Exit.isFailure(exit)) process.stderr.write(`This is a bug:\n${String(exit.cause)}\n`)
+}

@@ -1,0 +1,58 @@
+/**
+ * How the environment is read: an empty variable is an absent one, and what was
+ * chosen, or why it does not do, is told without a secret in it.
+ */
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+
+/** A secret, or a URL that may hold one. */
+export const optional = (name: string) =>
+  Config.option(Config.redacted(name)).pipe(Config.map(Option.filter((value) => Redacted.value(value) !== "")))
+
+/** A text that is no secret. */
+export const text = (name: string) =>
+  Config.option(Config.string(name)).pipe(Config.map(Option.filter((value) => value.trim() !== "")))
+
+export const databaseUrl = optional("DATABASE_URL").pipe(
+  Config.withDescription("Where documents are kept: postgres://user:password@host:port/database")
+)
+
+/** What was chosen, a line each, for the operator. */
+export const announce = (line: string) => Effect.logInfo(line)
+
+/** A URL without its user and password. */
+export const whereOf = (url: URL): string => `${url.host}${url.pathname}`
+
+/** A URL of one of these protocols, each with its colon. */
+export const parse = (name: string, url: Redacted.Redacted, protocols: ReadonlyArray<string>) => {
+  const value = Redacted.value(url)
+  const parsed = URL.canParse(value) ? new URL(value) : undefined
+  return parsed !== undefined && protocols.includes(parsed.protocol)
+    ? Effect.succeed(parsed)
+    : Effect.fail(ConfigError.InvalidData([name], `write a URL that begins with ${protocols.join("// or ")}//`))
+}
+
+const settingOf = (error: ConfigError.ConfigError): string =>
+  ConfigError.isAnd(error) || ConfigError.isOr(error)
+    ? `${settingOf(error.left)}; ${settingOf(error.right)}`
+    : `${error.path.join(".")}: ${error.message}`
+
+/** The sentences of an error's causes that say which embedder failed: a store only says that it did not answer. */
+const embedderOf = (error: unknown): string | undefined => {
+  if (!Predicate.hasProperty(error, "_tag")) return undefined
+  if (error._tag === "EmbedderError" && error instanceof Error) return error.message
+  if (Predicate.hasProperty(error, "reason") && typeof error.reason === "object") return embedderOf(error.reason)
+  return Predicate.hasProperty(error, "cause") ? embedderOf(error.cause) : undefined
+}
+
+/** What stopped a program, in one line for its operator. */
+export const explain = (error: unknown): string => {
+  if (ConfigError.isConfigError(error)) return `setting ${settingOf(error)}`
+  const message = error instanceof Error ? error.message : String(error)
+  const embedder = embedderOf(error)
+  return embedder === undefined || message.includes(embedder) ? message : `${message}: ${embedder}`
+}

@@ -1,0 +1,236 @@
+/**
+ * Builds and watches over the HNSW index on the vectors.
+ *
+ * A search finds out by itself whether the index can be used, so that every
+ * instance and every replica uses it as soon as it is there.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+
+/**
+ * Whether the index keeps numbers as they are, or half their digits.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Precision = "vector" | "halfvec"
+
+/**
+ * The index's name. Vectors of other dimensions are in another index.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const nameOf = (dimensions: number, precision: Precision): string =>
+  `causeway_vectors_hnsw_${dimensions}${precision === "halfvec" ? "_half" : ""}`
+
+/**
+ * @since 0.1.0
+ * @category combinators
+ */
+export const typeOf = (dimensions: number, precision: Precision): string => `${precision}(${dimensions})`
+
+/**
+ * What the index is on, as SQL over a column `embedding`, which has no
+ * dimensions of its own.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const expressionOf = (dimensions: number, precision: Precision): string =>
+  `(embedding::${typeOf(dimensions, precision)})`
+
+/**
+ * Which rows are in the index. Others cannot be cast, and while a store changes
+ * its embedder there are some.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const predicateOf = (dimensions: number): string => `vector_dims(embedding) = ${dimensions}`
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PgVectorIndex {
+  /** To be told of passages that were written: when there may be enough of them, the index is built in the background. */
+  readonly after: (written: number) => Effect.Effect<void>
+}
+
+/**
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options {
+  readonly dimensions: number
+  readonly indexFrom: number
+  readonly halfPrecision: boolean
+  readonly hasVector: boolean
+  readonly isEmbedded: boolean
+}
+
+/** The most dimensions that pgvector indexes. */
+const most = { vector: 2_000, halfvec: 4_000 }
+
+/** How long to wait before looking again: for a failure to pass, or for an index that someone removed. */
+const interval = "1 minute"
+
+/** Any number that only this program uses. */
+const buildLock = 727_353_003
+
+/** Kibibytes that a build may take to keep its graph in memory, where it is built many times faster. */
+const mostMemory = 512 * 1024
+
+/** What a vector takes there besides its numbers: its neighbours. */
+const overhead = 400
+
+type Asked<A> = Effect.Effect<A, SqlError, SqlClient.SqlClient>
+
+interface State {
+  /** `null` when there is no index. */
+  readonly isValid: boolean | null
+  readonly isUnderWay: boolean
+  readonly passages: number
+}
+
+const look = (name: string): Asked<State> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const [state] = yield* sql<State>`
+      select (select indisvalid from pg_index where indexrelid = to_regclass(${name})) as "isValid",
+        exists (
+          select from pg_stat_progress_create_index
+          where datname = current_database() and relid = 'causeway_vectors'::regclass
+        ) as "isUnderWay",
+        (select coalesce(sum(passages), 0) from causeway_tenants)::float8 as passages`
+    return state ?? { isValid: null, isUnderWay: false, passages: 0 }
+  })
+
+/** Iterative scans, without which a filtered search would find too little, came with 0.8. */
+const isRecent: Asked<boolean> = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const [found] = yield* sql<{ readonly isRecent: boolean }>`
+    select (string_to_array(extversion, '.'))[1:2]::int[] >= array[0, 8] as "isRecent"
+    from pg_extension where extname = 'vector'`
+  return found?.isRecent === true
+})
+
+/**
+ * Runs statements one by one on a connection of their own, with settings that
+ * end with them, unless another session holds the lock.
+ */
+const alone = <A>(effect: Asked<A>): Asked<A | undefined> =>
+  Effect.scoped(Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const connection = yield* sql.reserve
+    const here = Effect.provideService(SqlClient.TransactionConnection, [connection, 0] as const)
+    // The lock is the session's: were it a transaction's, the build would wait for it.
+    const locked = Effect.acquireRelease(
+      Effect.map(
+        sql<{ readonly isMine: boolean }>`select pg_try_advisory_lock(${buildLock}) as "isMine"`,
+        ([row]) => row?.isMine === true
+      ),
+      (isMine) =>
+        isMine
+          ? Effect.forEach(
+            ["reset statement_timeout", "reset maintenance_work_mem", `select pg_advisory_unlock(${buildLock})`],
+            (statement) => Effect.ignore(sql.unsafe(statement)),
+            { discard: true }
+          )
+          : Effect.void
+    )
+    return yield* here(Effect.flatMap(locked, (isMine) => isMine ? effect : Effect.succeed(undefined)))
+  }))
+
+const build = (name: string, precision: Precision, { dimensions, indexFrom }: Options): Asked<boolean> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const { isUnderWay, isValid, passages } = yield* look(name)
+    if (isValid === true || isUnderWay || passages < indexFrom) return false
+    yield* sql`select set_config('statement_timeout', '0', false)`
+    if (isValid === false) yield* sql.unsafe(`drop index concurrently if exists ${name}`)
+    const bytes = passages * (dimensions * (precision === "vector" ? 4 : 2) + overhead)
+    yield* sql`
+      select set_config('maintenance_work_mem', greatest(
+        (select setting::bigint from pg_settings where name = 'maintenance_work_mem'),
+        ${Math.min(mostMemory, Math.ceil(bytes / 1024))}::bigint
+      ) || 'kB', false)`
+    yield* sql.unsafe(
+      `create index concurrently ${name} on causeway_vectors using hnsw ` +
+        `(${expressionOf(dimensions, precision)} ${precision}_ip_ops) with (m = 16, ef_construction = 64) ` +
+        `where ${predicateOf(dimensions)}`
+    )
+    // Without them Postgres takes few rows to fulfil what nearly all do, and reads those instead of the index.
+    yield* sql`create statistics if not exists causeway_vectors_dimensions on (vector_dims(embedding)) from causeway_vectors`
+    yield* sql`analyze causeway_vectors`
+    return true
+  })
+
+/**
+ * Looks whether the index is there, and builds it when there are passages
+ * enough: concurrently, by one instance of all that start together, with what
+ * a crash left unfinished removed first. A failure is logged and tried again
+ * later; searches stay exact until then. Without pgvector 0.8, on PGlite, and
+ * for vectors of more than 4,000 dimensions there is none; of more than 2,000
+ * it always has half the digits.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Effect.Effect<PgVectorIndex, never, SqlClient.SqlClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const { dimensions, hasVector, indexFrom, isEmbedded } = options
+    if (!hasVector || isEmbedded || !Number.isFinite(indexFrom) || dimensions > most.halfvec) {
+      return { after: () => Effect.void }
+    }
+    const sql = yield* SqlClient.SqlClient
+    const precision = options.halfPrecision || dimensions > most.vector ? "halfvec" : "vector"
+    const name = nameOf(dimensions, precision)
+    const isDue = Effect.unsafeMakeLatch(true)
+    let pending = 0
+
+    const step = Effect.gen(function*() {
+      const { isValid, passages } = yield* look(name)
+      if (isValid === true || passages < indexFrom) return
+      if (!(yield* isRecent)) {
+        return yield* Effect.logWarning("The document store's vectors have no index: it needs pgvector 0.8 or later")
+      }
+      const [duration, isBuilt] = yield* Effect.timed(alone(build(name, precision, options)))
+      if (isBuilt === true) {
+        yield* Effect.logInfo(`The document store's vectors have an index now; it took ${Duration.format(duration)}`)
+      }
+    })
+
+    const guarded = Effect.flatMap(Effect.exit(step), (exit) =>
+      Exit.isFailure(exit) && !Exit.isInterrupted(exit)
+        ? Effect.logWarning("The document store could not index its vectors and will try again", exit.cause)
+        : Effect.void)
+
+    yield* isDue.await.pipe(
+      Effect.timeoutOption(interval),
+      Effect.zipRight(isDue.close),
+      Effect.zipRight(guarded),
+      Effect.forever,
+      // A transaction that the layer may be built in ends before this does.
+      Effect.mapInputContext((_: Context.Context<never>) => Context.make(SqlClient.SqlClient, sql)),
+      Effect.forkScoped
+    )
+
+    return {
+      after: (written) =>
+        Effect.suspend(() => {
+          pending += written
+          if (pending < indexFrom / 20) return Effect.void
+          pending = 0
+          return isDue.open
+        })
+    }
+  })
