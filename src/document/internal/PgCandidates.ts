@@ -181,7 +181,8 @@ const dense = (parts: Parts): Fragment => {
     case "Here":
       return sql`dense as (select passage, null::float8 as score from causeway_vectors where ${tenant})`
     case "Exact": {
-      const rows = sql`select passage, -(embedding <#> ${embedding}) as score from causeway_vectors where ${tenant}`
+      const rows =
+        sql`select passage, inner_product(embedding, ${embedding}) as score from causeway_vectors where ${tenant}`
       return sql`dense as (${best(parts, rows, { place: "found.score", areTold: plan.hasEqualVectors })})`
     }
     case "Index": {
@@ -233,7 +234,7 @@ export const read = (
         held.terms, chosen.brought, chosen.is_compared as "isCompared",
         ${
       hasVector
-        ? sql`coalesce(chosen.cosine, ${stored(sql`-(embedding <#> ${embedding})`)})`
+        ? sql`coalesce(chosen.cosine, ${stored(sql`inner_product(embedding, ${embedding})`)})`
         : sql.literal("null::float8")
     } as cosine,
         ${isComparedHere ? stored(sql.literal("array_send(embedding)")) : sql.literal("null::bytea")} as embedding

@@ -65,9 +65,9 @@ interface Counted {
   readonly matching: Map<string, number>
 }
 
-/** So many tenants and words of each are remembered: a few megabytes at most. */
-const mostTenants = 64
-const mostTerms = 4_096
+/** So many tenants and words of each are remembered: some megabytes at most. */
+const mostTenants = 32
+const mostTerms = 2_048
 
 /** A filter that leaves up to this many documents is answered by naming its passages, whatever it says. */
 const namable = 1_000
