@@ -13,6 +13,7 @@ import { Documents } from "./documents.js"
 import * as Progress from "./ingest/progress.js"
 import * as Remote from "./ingest/remote.js"
 import * as Run from "./ingest/run.js"
+import { interrupted } from "./interruption.js"
 import { explain } from "./settings.js"
 
 const usage = `Indexes Markdown, text and JSONL files.
@@ -64,22 +65,6 @@ const readArguments = (): Arguments | string => {
   }
 }
 
-/** Completes at the first Ctrl-C; the second then ends the process in the usual way. */
-const interrupted = Effect.async<void>((resume) => {
-  const stop = () => {
-    process.removeListener("SIGINT", stop)
-    process.removeListener("SIGTERM", stop)
-    process.stderr.write("\nStopping after the batch in flight; press Ctrl-C again to stop at once.\n")
-    resume(Effect.void)
-  }
-  process.on("SIGINT", stop)
-  process.on("SIGTERM", stop)
-  return Effect.sync(() => {
-    process.removeListener("SIGINT", stop)
-    process.removeListener("SIGTERM", stop)
-  })
-})
-
 const plural = (count: number, noun: string): string => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`
 
 const describe = (summary: Run.Summary): string => {
@@ -113,7 +98,7 @@ const describeFailure = (error: unknown): string => {
 /** Starts the clock when the store is open, so that opening it does not count as slow reading. */
 const options = Effect.map(
   Progress.make({ isTerminal: process.stderr.isTTY === true, write: (text) => process.stderr.write(text) }),
-  (progress) => ({ progress, stop: interrupted })
+  (progress) => ({ progress, stop: interrupted("Stopping after the batch in flight") })
 )
 
 const toServer = (server: string, path: string) =>

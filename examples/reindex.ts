@@ -10,6 +10,7 @@ import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import { parseArgs } from "node:util"
 import { Database, Embedding } from "./documents.js"
+import { interrupted } from "./interruption.js"
 import { explain } from "./settings.js"
 
 const usage = `Replaces the vectors of another embedder by those of the one that is set now.
@@ -40,22 +41,6 @@ const readArguments = (): PgReindex.Options | string => {
 
 const print = (text: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(text))
 
-/** Completes at the first Ctrl-C; the second then ends the process in the usual way. */
-const interrupted = Effect.async<void>((resume) => {
-  const stop = () => {
-    process.removeListener("SIGINT", stop)
-    process.removeListener("SIGTERM", stop)
-    process.stderr.write("\nStopping; press Ctrl-C again to stop at once.\n")
-    resume(Effect.void)
-  }
-  process.on("SIGINT", stop)
-  process.on("SIGTERM", stop)
-  return Effect.sync(() => {
-    process.removeListener("SIGINT", stop)
-    process.removeListener("SIGTERM", stop)
-  })
-})
-
 const words = ({ done, left }: PgReindex.Progress): string => {
   const share = done + left === 0 ? 100 : Math.floor(100 * done / (done + left))
   return `${share} %: ${done.toLocaleString("en")} documents done, ${left.toLocaleString("en")} left\n`
@@ -67,7 +52,7 @@ const reindex = (options: PgReindex.Options) =>
     let last: PgReindex.Progress | undefined
     let shownAt = 0
     yield* PgReindex.run(options).pipe(
-      Stream.interruptWhen(interrupted),
+      Stream.interruptWhen(interrupted("Stopping")),
       Stream.runForEach((progress) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           last = progress
