@@ -8,7 +8,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { Redis } from "ioredis"
 import type { RedisAddress } from "./RedisAddress.js"
@@ -31,6 +33,8 @@ type Answer<A> =
 
 /** How often a command is sent on before the cluster is held to be in disorder. */
 const maxRedirects = 8
+/** How many places that the last map of slots did not name are connected to, until the next one. */
+const maxStrangers = 64
 /** The pause before a command is sent anew whose keys are being moved. */
 const movePause = "25 millis"
 /** How often the nodes are asked for their slots when nothing went wrong. */
@@ -96,6 +100,8 @@ export const make = (
     const retired = new WeakSet<object>()
     const owners: Array<RedisTopology.Place | undefined> = []
     let replicas: ReadonlyArray<RedisTopology.Place> = []
+    /** How many nodes the last map of slots named. */
+    let named = seeds.length
     let isKnown = false
     let trouble: Trouble | undefined
     const tried = yield* Deferred.make<void>()
@@ -108,7 +114,7 @@ export const make = (
         within
       )
 
-    const open = (place: RedisTopology.Place): Effect.Effect<Node, Misconfigured> => {
+    const enter = (place: RedisTopology.Place): Effect.Effect<Node, Misconfigured> => {
       const key = keyOf(place)
       return Effect.gen(function*() {
         const found = nodes.get(key)
@@ -127,8 +133,22 @@ export const make = (
         const node = { place, connection: yield* connect(place, told, own), scope: own }
         nodes.set(key, node)
         return node
-      }).pipe(alone.withPermits(1), Effect.uninterruptible)
+      })
     }
+
+    const inTurn = <E>(effect: Effect.Effect<Node, E>): Effect.Effect<Node, E> =>
+      Effect.uninterruptible(alone.withPermits(1)(effect))
+
+    /** Connects to a node that a map of slots names. */
+    const open = (place: RedisTopology.Place): Effect.Effect<Node, Misconfigured> => inTurn(enter(place))
+
+    /** Connects to wherever a node sends a command: it must not make this process connect to any number of places. */
+    const meet = (place: RedisTopology.Place): Effect.Effect<Node, Trouble> =>
+      inTurn(Effect.suspend((): Effect.Effect<Node, Trouble> =>
+        nodes.has(keyOf(place)) || nodes.size < named + maxStrangers
+          ? enter(place)
+          : Effect.fail(failed("the nodes name more places than they have"))
+      ))
 
     // Commands in flight on a node that has no slots any more may still end well.
     const retire = (key: string, node: Node): Effect.Effect<void> =>
@@ -148,47 +168,56 @@ export const make = (
       Effect.gen(function*() {
         owners.length = 0
         for (const { first, last, owner } of found) {
-          for (let slot = first; slot <= last && slot < RedisSlot.count; slot++) owners[slot] = owner
+          for (let slot = first; slot <= last && slot < RedisSlot.count; slot++) {
+            owners[slot] = owner
+          }
         }
-        replicas = found.flatMap((range) => range.replicas)
+        replicas = found.flatMap((range) =>
+          range.replicas
+        )
         isKnown = true
         const kept = new Map(found.map(({ owner }) => [keyOf(owner), owner]))
         yield* Effect.forEach(kept.values(), open, { discard: true })
+        named = kept.size
         for (const [key, node] of nodes) if (!kept.has(key)) yield* retire(key, node)
       })
 
     const awake = () => [...nodes.values()].filter(({ place }) => !away.has(keyOf(place)))
 
-    // Those that are there come first, and strangers last.
-    const ask: Effect.Effect<ReadonlyArray<RedisTopology.Range>, Trouble> = Effect.gen(function*() {
-      const present = awake()
-      const others = [...nodes.values()].filter((node) => !present.includes(node))
-      let last: Trouble | undefined
-      for (const node of [...present, ...others]) {
-        const found = yield* Effect.either(rangesOf(node))
-        if (found._tag === "Right") return found.right
-        last = graver(last, found.left)
-      }
-      const strangers = new Map([...seeds, ...replicas].map((place) => [keyOf(place), place]))
-      for (const [key, { host, port }] of strangers) {
-        if (nodes.has(key)) continue
-        const found = yield* Effect.scopeWith((own) =>
-          Effect.flatMap(connect({ host, port }, () => undefined, own), (connection) =>
-            rangesOf({ place: { host, port }, connection, scope: pool }))
-        ).pipe(Effect.scoped, Effect.either)
-        if (found._tag === "Right") {
-          return found.right
-        }
-        last = graver(last, found.left)
-      }
-      return yield* Effect.fail(last ?? new Unavailable({}))
-    })
+    const rangesAt = (place: RedisTopology.Place): Effect.Effect<ReadonlyArray<RedisTopology.Range>, Trouble> => {
+      const node = nodes.get(keyOf(place))
+      return node !== undefined
+        ? rangesOf(node)
+        : Effect.scopeWith((own) =>
+          Effect.flatMap(
+            connect(place, () => undefined, own),
+            (connection) => rangesOf({ place, connection, scope: pool })
+          )
+        ).pipe(Effect.scoped)
+    }
 
-    const refresh = ask.pipe(
+    // Those that are there come first, and strangers last. Not always the same one, or what it has wrong would be held
+    // for true for ever; when nothing presses, the seeds too, or a node that claims all slots would be asked alone.
+    const ask = (isAtRest: boolean): Effect.Effect<ReadonlyArray<RedisTopology.Range>, Trouble> =>
+      Effect.gen(function*() {
+        const known = Array.from(nodes.values(), ({ place }) => place)
+        const begun = seeds.map(({ host, port }) => ({ host, port }))
+        const first = yield* Random.shuffle([...awake().map(({ place }) => place), ...(isAtRest ? begun : [])])
+        const places = new Map([...first, ...known, ...begun, ...replicas].map((place) => [keyOf(place), place]))
+        let last: Trouble | undefined
+        for (const place of places.values()) {
+          const found = yield* Effect.either(rangesAt(place))
+          if (found._tag === "Right") return found.right
+          last = graver(last, found.left)
+        }
+        return yield* Effect.fail(last ?? new Unavailable({}))
+      })
+
+    let isAtRest = false
+    const refresh = Effect.suspend(() => ask(isAtRest)).pipe(
       Effect.flatMap(learn),
       Effect.match({
-        onSuccess: () =>
-          true,
+        onSuccess: () => true,
         onFailure: (reason) => {
           trouble = reason
           return false
@@ -202,8 +231,11 @@ export const make = (
       Effect.flatMap((isLearned) =>
         isLearned
           ? Effect.zipRight(Effect.sleep(askPause), Effect.timeoutOption(Queue.take(wake), restPeriod))
-          : Effect.sleep(outagePause)
+          : Effect.asSome(Effect.sleep(outagePause))
       ),
+      Effect.map((woken) => {
+        isAtRest = Option.isNone(woken)
+      }),
       Effect.forever,
       Effect.forkScoped
     )
@@ -223,15 +255,16 @@ export const make = (
       return one === undefined ? Effect.fail(new Unavailable({})) : Effect.succeed(one)
     })
 
-    const nodeOf = (key: string | undefined): Effect.Effect<Node, Trouble> =>
+    const nodeOf = (slot: number | undefined): Effect.Effect<Node, Trouble> =>
       Effect.suspend(() => {
-        const owner = key === undefined ? undefined : owners[RedisSlot.of(key)]
+        const owner = slot === undefined ? undefined : owners[slot]
         if (owner === undefined) return anyNode
         const found = nodes.get(keyOf(owner))
-        return found === undefined ? open(owner) : Effect.succeed(found)
+        return found === undefined ? meet(owner) : Effect.succeed(found)
       })
 
     const use: RedisConnection.Connection["use"] = <A>(command: (redis: Redis) => Promise<A>, key?: string) => {
+      const slot = key === undefined ? undefined : RedisSlot.of(key)
       const attempt = (node: Node, isAsking: boolean, left: number): Effect.Effect<A, Trouble> =>
         Effect.flatMap(send(node, command, isAsking), (answer) => {
           switch (answer._tag) {
@@ -239,8 +272,11 @@ export const make = (
               return Effect.succeed(answer.value)
             case "TryAgain":
               return Effect.zipRight(Effect.sleep(movePause), start(left))
+            case "Nowhere":
+              return Effect.fail(failed("a node sent the command to a place that cannot be"))
             case "Moved":
-              owners[answer.slot] = answer.to
+              // What it says of other slots it was not asked.
+              if (answer.slot === slot) owners[slot] = answer.to
               wake.unsafeOffer(undefined)
               break
             case "Ask":
@@ -248,9 +284,9 @@ export const make = (
           }
           return left === 0
             ? Effect.fail(failed("the nodes sent the command to each other"))
-            : Effect.flatMap(open(answer.to), (next) => attempt(next, answer._tag === "Ask", left - 1))
+            : Effect.flatMap(meet(answer.to), (next) => attempt(next, answer._tag === "Ask", left - 1))
         })
-      const start = (left: number) => Effect.flatMap(nodeOf(key), (node) => attempt(node, false, left))
+      const start = (left: number) => Effect.flatMap(nodeOf(slot), (node) => attempt(node, false, left))
       return Effect.zipRight(
         usable,
         Effect.timeoutFail(start(maxRedirects), {

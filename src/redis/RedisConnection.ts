@@ -126,6 +126,9 @@ export const settings = (options: Options, user: string): Either.Either<Settings
     return { ...common, seeds: [address, ...others.map((other) => ({ ...address, ...other }))] }
   })
 
+/** What may wait to be sent, bytes, while a server takes nothing: commands beyond that fail at once. */
+const maxUnsent = 64 * 1024 * 1024
+
 /** Half a delay is fixed and half is chance, so that many instances do not come back at once. */
 const retryDelay = (times: number): number => {
   const delay = Math.min(50 * 2 ** Math.min(times, 10), 2000)
@@ -172,9 +175,13 @@ const close = (redis: Redis): Effect.Effect<void> =>
     }
   }).pipe(Effect.interruptible, Effect.timeoutOption("900 millis"), Effect.asVoid)
 
+/** A server that comes and goes, as one does that only reads, is told of no more often, milliseconds. */
+const quietFor = 10_000
+
 /**
  * Logs an outage once, however many attempts it takes and however many
- * connections it cuts, and its end. `name` says what Redis is called in the log.
+ * connections it cuts, and its end; the same again after ten seconds at the
+ * soonest. `name` says what Redis is called in the log.
  *
  * @since 0.1.0
  * @category constructors
@@ -182,16 +189,24 @@ const close = (redis: Redis): Effect.Effect<void> =>
 export const makeReport = (name: string): Effect.Effect<Report> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     const log = (message: Effect.Effect<void>) => void Runtime.runFork(runtime)(message)
-    const down = new Map<object, string>()
+    const down = new Set<object>()
+    /** What has been told of this outage, and when of this and of those before. */
+    const told = new Set<string>()
+    const toldAt = new Map<string, number>()
     return (connection, trouble) => {
       if (trouble === undefined) {
-        if (down.delete(connection) && down.size === 0) log(Effect.logInfo(`${name} answers again`))
+        if (!down.delete(connection) || down.size > 0) return
+        if (told.size > 0) log(Effect.logInfo(`${name} answers again`))
+        told.clear()
         return
       }
-      const isNews = ![...down.values()].includes(trouble.message)
-      down.set(connection, trouble.message)
-      if (!isNews) return
-      const news = trouble._tag === "Unavailable" ? "it does not answer" : trouble.message
+      down.add(connection)
+      const { message } = trouble
+      const now = performance.now()
+      if (told.has(message) || now - (toldAt.get(message) ?? -Infinity) < quietFor) return
+      told.add(message)
+      toldAt.set(message, now)
+      const news = trouble._tag === "Unavailable" ? "it does not answer" : message
       log(Effect.logWarning(`${name}: ${news}; trying again until it works`))
     }
   })
@@ -283,7 +298,11 @@ export const make = (settings: Settings): Effect.Effect<Connection, Misconfigure
     }
 
     const check = Effect.suspend((): Effect.Effect<void, Trouble> =>
-      redis.status === "ready" && trouble === undefined ? Effect.void : Effect.fail(trouble ?? new Unavailable({}))
+      redis.status !== "ready" || trouble !== undefined
+        ? Effect.fail(trouble ?? new Unavailable({}))
+        : redis.stream.writableLength > maxUnsent
+        ? Effect.fail(new Unavailable({ cause: new Error("more waits to be sent than may") }))
+        : Effect.void
     )
 
     // Only before the first attempt to connect has ended is there something worth waiting for.

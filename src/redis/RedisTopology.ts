@@ -6,6 +6,7 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as RedisSlot from "./RedisSlot.js"
 
 /**
  * Where a node is.
@@ -33,8 +34,8 @@ export interface Range {
 
 /**
  * A node's answer that a command was not carried out, and why: the slot has
- * moved, this command alone is to be put to another node, or the keys are just
- * being moved.
+ * moved, this command alone is to be put to another node, the keys are just
+ * being moved, or the node names a place where nobody can be.
  *
  * @since 0.1.0
  * @category models
@@ -43,13 +44,32 @@ export type Redirect =
   | { readonly _tag: "Moved"; readonly slot: number; readonly to: Place }
   | { readonly _tag: "Ask"; readonly to: Place }
   | { readonly _tag: "TryAgain" }
+  | { readonly _tag: "Nowhere" }
 
-const Entry = Schema.Tuple(
-  [Schema.NullOr(Schema.String), Schema.Number],
-  Schema.Unknown
+/**
+ * A cluster has no more nodes with slots than this; Redis' own makers advise
+ * against more.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxOwners = 1000
+
+const Port = Schema.Int.pipe(Schema.between(1, 65_535))
+
+const Slot = Schema.Int.pipe(Schema.between(0, RedisSlot.count - 1))
+
+const Owner = Schema.Tuple([Schema.NullOr(Schema.String), Port], Schema.Unknown)
+
+/** What is said of a replica may be wrong without harm: it is asked only when nobody else answers. */
+const Replica = Schema.Tuple([Schema.NullOr(Schema.String), Schema.Number], Schema.Unknown)
+
+const Slots = Schema.NonEmptyArray(Schema.Tuple([Slot, Slot, Owner], Replica)).pipe(
+  Schema.filter((ranges) => ranges.every(([first, last]) => first <= last)),
+  Schema.filter((ranges) => new Set(ranges.map(([, , [host, port]]) => `${host} ${port}`)).size <= maxOwners)
 )
 
-const Slots = Schema.NonEmptyArray(Schema.Tuple([Schema.Number, Schema.Number, Entry], Entry))
+const isPort = Schema.is(Port)
 
 const decodeSlots = Schema.decodeUnknownOption(Slots)
 
@@ -61,7 +81,7 @@ const placeOf = (host: string | null, port: number, asked: string): Place => ({
 
 /**
  * Reads the reply to `CLUSTER SLOTS` of the node at `asked`; `None` when it is
- * something else, or when the node knows of no slots.
+ * something else, when any of it cannot be, or when the node knows of no slots.
  *
  * @since 0.1.0
  * @category constructors
@@ -72,7 +92,7 @@ export const ranges = (reply: unknown, asked: string): Option.Option<ReadonlyArr
       first,
       last,
       owner: placeOf(owner[0], owner[1], asked),
-      replicas: replicas.map(([host, port]) => placeOf(host, port, asked))
+      replicas: replicas.filter(([, port]) => isPort(port)).map(([host, port]) => placeOf(host, port, asked))
     })))
 
 /**
@@ -85,9 +105,9 @@ export const ranges = (reply: unknown, asked: string): Option.Option<ReadonlyArr
 export const redirect = (error: unknown, asked: string): Redirect | undefined => {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined
   if (error.message.startsWith("TRYAGAIN")) return { _tag: "TryAgain" }
-  const found = /^(MOVED|ASK) (\d+) (.*):(\d+)$/u.exec(error.message)
-  if (found === null) return undefined
-  const [, kind, slot, host = "", port] = found
+  if (!/^(MOVED|ASK) /u.test(error.message)) return undefined
+  const [, kind, slot, host = "", port] = /^(MOVED|ASK) (\d+) (.*):(\d+)$/u.exec(error.message) ?? []
+  if (!isPort(Number(port))) return { _tag: "Nowhere" }
   const to = placeOf(host, Number(port), asked)
   return kind === "MOVED" ? { _tag: "Moved", slot: Number(slot), to } : { _tag: "Ask", to }
 }

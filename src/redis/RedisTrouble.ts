@@ -47,6 +47,8 @@ const refusals: ReadonlyArray<readonly [RegExp, (user: string) => string]> = [
   [/^NOAUTH/, () => "Redis asks for a password, and none is set"],
   [/\bNOPERM\b/, (user) => `the Redis user may not run the commands that ${user} needs`],
   [/^ERR (DB index|invalid DB)/, () => "Redis has no database with the number in the URL"],
+  [/^ERR SELECT is not allowed in cluster mode/, () => "a Redis cluster has no database but 0; end the URL before it"],
+  [/\bunknown (redis )?command/i, (user) => `this Redis does not have the commands that ${user} needs`],
   [/cluster support disabled/, () => "this Redis is no cluster; leave out the option cluster"],
   [/\bWRONGTYPE\b/, (user) => `the keys under ${user}'s prefix hold something else`],
   [
@@ -56,6 +58,19 @@ const refusals: ReadonlyArray<readonly [RegExp, (user: string) => string]> = [
       "of a proxy"
   ]
 ]
+
+/** What a connection fails with when the two sides do not agree on TLS, by the code of Node or OpenSSL. */
+const untrusted = /^(?:CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT)/u
+const noTls = /^(?:ERR_SSL_|EPROTO$)/u
+
+const ofTls = (error: Error): string | undefined => {
+  const code = "code" in error && typeof error.code === "string" ? error.code : ""
+  return untrusted.test(code)
+    ? `the certificate of Redis is not trusted (${code}); trust its authority by NODE_EXTRA_CA_CERTS`
+    : noTls.test(code)
+    ? `Redis and this process do not agree on TLS (${code}); check that the URL begins with what the port speaks`
+    : undefined
+}
 
 const timedOut = "Command timed out"
 
@@ -77,7 +92,11 @@ export const isTimeout = (error: unknown): boolean => error instanceof Error && 
  */
 export const translate = (error: unknown, user: string): Trouble => {
   if (!(error instanceof Error)) return new Unavailable({})
-  if (error.name !== "ReplyError") return new Unavailable({ cause: new Error(error.message || error.name) })
+  if (error.name !== "ReplyError") {
+    const cause = new Error(error.message || error.name)
+    const description = ofTls(error)
+    return description === undefined ? new Unavailable({ cause }) : new Misconfigured({ description, cause })
+  }
   const refusal = refusals.find(([pattern]) => pattern.test(error.message))
   const cause = new Error(`Redis replied ${/^[A-Z]*/.exec(error.message)?.[0] || "with an error"}`)
   return refusal === undefined

@@ -34,21 +34,28 @@ export interface Options extends RedisConnection.Options {
 /**
  * Events stand newest first in a list, each as its id, a line feed and the whole;
  * their ids stand in a set beside it. Redis may evict one of the two without the
- * other, so a set that does not fit its list is made anew.
+ * other, so a set that does not fit its list is made anew; so it is when many
+ * events go at once because fewer are to be kept, for the server does nothing
+ * else meanwhile.
  */
 const append = `
 local events, ids = KEYS[1], KEYS[2]
 local id, entry, cap, lifetime = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local function idOf(e) return string.match(e, '^[^\\n]*') end
-if redis.call('SCARD', ids) ~= redis.call('LLEN', events) then
+local function index()
   redis.call('DEL', ids)
   for _, e in ipairs(redis.call('LRANGE', events, 0, -1)) do redis.call('SADD', ids, idOf(e)) end
 end
+if redis.call('SCARD', ids) ~= redis.call('LLEN', events) then index() end
 local added = redis.call('SADD', ids, id)
 if added == 1 then
   redis.call('LPUSH', events, entry)
-  for _ = cap + 1, redis.call('LLEN', events) do
-    redis.call('SREM', ids, idOf(redis.call('RPOP', events)))
+  local excess = redis.call('LLEN', events) - cap
+  if excess > cap then
+    redis.call('LTRIM', events, 0, cap - 1)
+    index()
+  else
+    for _ = 1, excess do redis.call('SREM', ids, idOf(redis.call('RPOP', events))) end
   end
 end
 for _, key in ipairs(KEYS) do
@@ -176,12 +183,12 @@ export const make = (
         // Which events are recent enough is known only after reading them.
         const isWhole = options?.since === undefined && options?.until === undefined
         const count = isWhole ? Math.min(options?.limit ?? maxEvents, maxEvents) : maxEvents
-        return count < 1
-          ? Effect.succeed([])
-          : Effect.map(
+        return count >= 1
+          ? Effect.map(
             run("history", user, (redis, [events]) => redis.lrange(events, 0, Math.ceil(count) - 1)),
             (entries) => SessionStore.select(decode(entries), options)
           )
+          : Effect.succeed([])
       }),
       forget: Effect.fn("SessionStore.forget")((user) =>
         Effect.asVoid(run("forget", user, (redis, keys) => redis.del(...keys)))

@@ -15,6 +15,9 @@ import { collected, event, failure, ids, open, urlOf, user } from "./redisSessio
 
 const timeout = "500 millis"
 
+/** Each has a cluster of its own, and nearly all that they do is to wait until its nodes agree. */
+const together = { concurrent: true }
+
 const durable = ["--appendonly", "yes", "--appendfsync", "always"]
 
 /** Asks until the answer is a success, for half a minute: nodes take seconds to agree that one of them is gone. */
@@ -59,7 +62,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
         assert.include(lines[0], `a node of the Redis cluster at 127.0.0.1:${other.port}: it does not answer`)
       }).pipe(Effect.provide(layer))
     },
-    60_000
+    { timeout: 60_000, ...together }
   )
 
   it.scopedLive("goes on with the replica that takes the place of a crashed node", () =>
@@ -77,7 +80,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
       yield* owner.start
       yield* atLast(store.ping)
       assert.deepStrictEqual(ids(yield* atLast(store.history(user))), ["3", "2", "1"])
-    }), 90_000)
+    }), { timeout: 90_000, ...together })
 
   it.scopedLive(
     "fails in time while a node hangs, serves the users of the others, and works again when it goes on",
@@ -98,7 +101,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
         yield* RedisCluster.whole(cluster.owners)
         assert.strictEqual(yield* atLast(store.append(user, event("2"))), "recorded")
       }),
-    60_000
+    { timeout: 60_000, ...together }
   )
 
   it.scopedLive("does not carry out later an erasure that it reported as failed", () =>
@@ -118,7 +121,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
       const done = yield* Effect.promise(() => owner.redis.info("commandstats"))
       assert.include(done, "cmdstat_lrange:")
       assert.notInclude(done, "cmdstat_del:")
-    }), 60_000)
+    }), { timeout: 60_000, ...together })
 
   it.scopedLive(
     "does not carry out later an erasure for a node that hung before it was connected to",
@@ -135,7 +138,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
         const done = yield* Effect.promise(() => owner.redis.info("commandstats"))
         assert.notInclude(done, "cmdstat_del:")
       }),
-    60_000
+    { timeout: 60_000, ...together }
   )
 
   it.scopedLive("builds while the whole cluster is away, says so once, and works as soon as it is there", () => {
@@ -158,7 +161,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
       assert.strictEqual(yield* atLast(store.append(user, event("1"))), "recorded")
       assert.deepStrictEqual(lines.map((line) => line.split(" ")[0]), ["WARN", "INFO"])
     }).pipe(Effect.provide(layer))
-  }, 60_000)
+  }, { timeout: 60_000, ...together })
 
   it.scopedLive(
     "finds its way back though every node it knew is gone and a replica has taken each place",
@@ -181,7 +184,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
         }
         assert.deepStrictEqual(ids(yield* atLast(store.history(user))), ["1"])
       }),
-    120_000
+    { timeout: 120_000, ...together }
   )
 
   it.scopedLive("knows the password on every node, and repeats it nowhere", () => {
@@ -207,7 +210,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
       assert.strictEqual(error.message, `SessionStore.append: ${said}`)
       assert.isFalse([seen(error), ...lines].some((text) => text.includes(wrong) || text.includes(secret)))
     }).pipe(Effect.provide(layer))
-  }, 60_000)
+  }, { timeout: 60_000, ...together })
 
   it.scopedLive("closes within a second, whether the nodes answer, hang or are away", () =>
     Effect.gen(function*() {
@@ -228,7 +231,7 @@ RedisServer.suite("RedisSessionStore, when a cluster fails", () => {
       yield* closing(all("pause"))
       yield* all("resume")
       yield* closing(all("kill"))
-    }), 60_000)
+    }), { timeout: 60_000, ...together })
 })
 
 describe("RedisSessionStore, given settings of a cluster that it cannot use", () => {

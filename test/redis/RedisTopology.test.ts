@@ -30,7 +30,39 @@ describe("RedisTopology.ranges", () => {
   }
 })
 
+describe("RedisTopology.ranges, of a node that lies", () => {
+  const a = ["a", 7000, "id"]
+  const lies: ReadonlyArray<readonly [string, unknown]> = [
+    ["a slot before the first", [[-1, 5, a]]],
+    ["a slot after the last", [[0, 16_384, a]]],
+    ["half a slot", [[0, 1.5, a]]],
+    ["slots in reverse", [[5, 4, a]]],
+    ["port 0", [[0, 5, ["a", 0, "id"]]]],
+    ["a port that is none", [[0, 5, ["a", 65_536, "id"]]]],
+    ["one lie among truths", [[0, 5, a], [6, 9, ["a", -1, "id"]]]],
+    ["more nodes than a cluster has", Array.from({ length: 1001 }, (_, n) => [n, n, [`h${n}`, 1, "id"]])]
+  ]
+  for (const [what, reply] of lies) {
+    it(`believes nothing of ${what}`, () => {
+      assert.isTrue(Option.isNone(RedisTopology.ranges(reply, "asked")))
+    })
+  }
+
+  it("passes over a replica where nobody can be, and takes 1,000 owners", () => {
+    const reply = Array.from({ length: 1000 }, (_, n) => [n, n, [`h${n}`, 1, "id"], ["r", 0, "id"], ["r", 2, "id"]])
+    const found = Option.getOrThrow(RedisTopology.ranges(reply, "asked"))
+    assert.lengthOf(found, 1000)
+    assert.deepStrictEqual(found[999]?.replicas, [{ host: "r", port: 2 }])
+  })
+})
+
 describe("RedisTopology.redirect", () => {
+  it("knows a place where nobody can be", () => {
+    for (const message of ["MOVED 1 h:0", "MOVED 1 h:65536", "ASK 1 h", "MOVED x h:1", "MOVED "]) {
+      assert.deepStrictEqual(RedisTopology.redirect(refused(message), "asked"), { _tag: "Nowhere" }, message)
+    }
+  })
+
   it("reads where a command belongs", () => {
     assert.deepStrictEqual(RedisTopology.redirect(refused("MOVED 3999 10.0.0.1:6381"), "asked"), {
       _tag: "Moved",
