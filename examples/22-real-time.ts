@@ -1,10 +1,11 @@
 /**
  * Documents that keep coming: a stream brought into the store, versions that
- * arrive late, and a follower that hears of each change.
+ * arrive late, a follower that hears of each change, and a copy that follows them.
  */
 import type { Document } from "causeway-mcp/document/Document"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as Ingestion from "causeway-mcp/document/Ingestion"
+import * as MirrorDocumentStore from "causeway-mcp/document/MirrorDocumentStore"
 import * as SnapshotDocumentStore from "causeway-mcp/document/SnapshotDocumentStore"
 import * as SifEmbedder from "causeway-mcp/embedding/SifEmbedder"
 import * as Effect from "effect/Effect"
@@ -24,6 +25,13 @@ const Store = SnapshotDocumentStore.layer({ path: join(folder, "documents.snapsh
   Layer.provide(SifEmbedder.layerOrHash)
 )
 // #endregion snapshot
+
+// #region mirror
+// Over a store on Postgres, in a program that has one.
+const Mirrored = MirrorDocumentStore.layer(Store, { maxBehind: "1 minute" }).pipe(
+  Layer.provide(SifEmbedder.layerOrHash)
+)
+// #endregion mirror
 
 const wire: ReadonlyArray<Document> = [
   { id: "strike", version: 1, text: "Dockers in Bergen may go on strike on Monday." },
@@ -70,8 +78,17 @@ const second = Effect.gen(function*() {
   assert.equal((yield* store.size("default")).revision, 3)
 })
 
+const third = Effect.gen(function*() {
+  const store = yield* DocumentStore.DocumentStore
+  const search = Effect.delay(store.search({ tenant: "default", text: "strike", limit: 1 }), "5 millis")
+  // The first search has the tenant copied.
+  const [hit] = yield* Effect.repeat(search, { until: ([found]) => found?.origin?.region === "memory" })
+  assert.match(hit?.passage.text ?? "", /is over/)
+})
+
 main(
   Effect.zipRight(Effect.provide(first, Store), Effect.provide(second, Store)).pipe(
+    Effect.zipRight(Effect.provide(third, Mirrored)),
     Effect.zipRight(Effect.sync(() => console.log("Five documents came in, three changes were heard, all was kept"))),
     Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
   )

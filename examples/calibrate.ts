@@ -5,15 +5,16 @@
 import * as Calibration from "causeway-mcp/document/Calibration"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { writeFile } from "node:fs/promises"
-import { parseArgs } from "node:util"
+import * as Arguments from "./arguments.js"
+import { print } from "./arguments.js"
 import * as Questions from "./calibrate/questions.js"
 import * as Run from "./calibrate/run.js"
 import { Documents } from "./documents.js"
+import { explain } from "./settings.js"
 
 const usage = `Fits the confidence of a search on questions whose answers are known.
 
@@ -30,7 +31,7 @@ const usage = `Fits the confidence of a search on questions whose answers are kn
 DATABASE_URL or DATA_DIR say where the documents are. Twenty questions are the fewest, 200 are better.
 `
 
-interface Arguments {
+interface Given {
   readonly path: string
   readonly corpus: string
   readonly tenant: string
@@ -39,37 +40,21 @@ interface Arguments {
   readonly split: string | undefined
 }
 
-const readArguments = (): Arguments | string => {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: {
-        corpus: { type: "string" },
-        tenant: { type: "string" },
-        out: { type: "string" },
-        words: { type: "boolean" },
-        split: { type: "string" },
-        help: { type: "boolean", short: "h" }
-      }
-    })
-    const [path, ...rest] = positionals
-    if (values.help === true) return usage
-    if (path === undefined || rest.length > 0) return `Give exactly one QRELS.\n\n${usage}`
-    return {
-      path,
+const given = Arguments.read(
+  usage,
+  {
+    corpus: { type: "string" },
+    tenant: { type: "string" },
+    out: { type: "string" },
+    words: { type: "boolean" },
+    split: { type: "string" }
+  },
+  ({ corpus, out = "calibration.json", split, tenant = "default", words = false }, [path, ...rest]): Given | string =>
+    path === undefined || rest.length > 0
+      ? "Give exactly one QRELS."
       // An empty variable is an absent one.
-      corpus: values.corpus || process.env["CORPUS"] || "documents",
-      tenant: values.tenant ?? "default",
-      out: values.out ?? "calibration.json",
-      isLexical: values.words === true,
-      split: values.split
-    }
-  } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\n\n${usage}`
-  }
-}
-
-const print = (text: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(text))
+      : { path, corpus: corpus || process.env["CORPUS"] || "documents", tenant, out, isLexical: words, split }
+)
 
 /** A server may still be starting. */
 const patiently = Schedule.intersect(Schedule.spaced("1 second"), Schedule.recurs(10))
@@ -80,7 +65,7 @@ const save = (model: Calibration.Model, path: string) =>
     catch: () => new Run.CalibrationRefused({ description: `${path} cannot be written` })
   })
 
-const describe = ({ hits, model, relevant }: Run.Fitted, { corpus, out }: Arguments): string =>
+const describe = ({ hits, model, relevant }: Run.Fitted, { corpus, out }: Given): string =>
   `${model.questions} questions, ${hits} hits, ${relevant} of them relevant (${
     (100 * relevant / hits).toFixed(1)
   } %)\n` +
@@ -89,7 +74,7 @@ const describe = ({ hits, model, relevant }: Run.Fitted, { corpus, out }: Argume
   `  area under the curve        ${model.auc.toFixed(4)}  (0.5 is chance, 1 is best)\n` +
   `Written to ${out}. Start the server with CALIBRATION=${out} and CORPUS=${corpus}.\n`
 
-const calibrate = (given: Arguments) =>
+const calibrate = (given: Given) =>
   Effect.gen(function*() {
     const questions = yield* Questions.load(given.path, given.split)
     yield* print("Opening the document store.\n")
@@ -106,22 +91,12 @@ const calibrate = (given: Arguments) =>
     return fitted
   }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
 
-const given = readArguments()
-
-if (typeof given === "string") {
-  process.stderr.write(given)
-  process.exitCode = given === usage ? 0 : 2
-} else {
-  const exit = await Effect.runPromiseExit(
-    Effect.matchEffect(calibrate(given), {
-      onFailure: (error) => Effect.as(print(`${error instanceof Error ? error.message : String(error)}\n`), 1),
-      onSuccess: (fitted) =>
-        Effect.sync(() => {
-          process.stdout.write(describe(fitted, given))
-          return 0
-        })
-    })
-  )
-  process.exitCode = Exit.isSuccess(exit) ? exit.value : 1
-  if (Exit.isFailure(exit)) process.stderr.write(`This is a bug:\n${String(exit.cause)}\n`)
-}
+await Arguments.run(given, (given) =>
+  Effect.matchEffect(calibrate(given), {
+    onFailure: (error) => Effect.as(print(`${explain(error)}\n`), 1),
+    onSuccess: (fitted) =>
+      Effect.sync(() => {
+        process.stdout.write(describe(fitted, given))
+        return 0
+      })
+  }))

@@ -9,6 +9,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Calibration from "causeway-mcp/document/Calibration"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as LazyDocumentStore from "causeway-mcp/document/LazyDocumentStore"
+import * as MirrorDocumentStore from "causeway-mcp/document/MirrorDocumentStore"
 import * as PgDocumentStore from "causeway-mcp/document/PgDocumentStore"
 import * as PgListener from "causeway-mcp/document/PgListener"
 import * as Pglite from "causeway-mcp/document/Pglite"
@@ -29,7 +30,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import { readFile } from "node:fs/promises"
-import { announce, databaseUrl, optional, parse, text, whereOf } from "./settings.js"
+import { announce, databaseUrl, mirror, optional, parse, text, whereOf } from "./settings.js"
 
 const embeddings = Config.all({
   url: text("EMBEDDINGS_URL").pipe(
@@ -169,20 +170,35 @@ const embedded: Effect.Effect<Store, ConfigError.ConfigError> = Effect.gen(funct
 /** Whether documents are kept in this process's own database. */
 export const isEmbedded = Effect.map(databaseUrl, Option.isNone)
 
+/** The same, searched in memory when `MIRROR` is `true`. */
+const mirrored = (store: Store) =>
+  Effect.gen(function*() {
+    if (!(yield* mirror)) return store
+    if (Option.isSome(yield* replicaUrls)) {
+      const sentence = "true goes with DATABASE_URL alone: replicas may not have yet what they are to be read for"
+      return yield* Effect.fail(ConfigError.InvalidData(["MIRROR"], sentence))
+    }
+    yield* announce("documents: tenants that are searched are copied to memory")
+    return MirrorDocumentStore.layer(store)
+  })
+
 /** Keeps and finds passages: Postgres when `DATABASE_URL` is set, PGlite under `DATA_DIR` otherwise. */
 export const Documents = Layer.unwrapEffect(
-  Effect.flatMap(databaseUrl, (url) => Option.isSome(url) ? onServer(url.value) : embedded)
+  Effect.flatMap(databaseUrl, (url) => Effect.flatMap(Option.isSome(url) ? onServer(url.value) : embedded, mirrored))
 ).pipe(Layer.provideMerge(Embedding))
 
-const search = Config.all({
-  corpus: text("CORPUS").pipe(Config.withDescription("The name of the documents, as the calibration knows it")),
-  calibration: text("CALIBRATION").pipe(Config.withDescription("A file that npm run calibrate wrote"))
-})
+const corpus = text("CORPUS").pipe(Config.withDescription("The name of the documents, as the calibration knows it"))
+
+const calibrationPath = text("CALIBRATION").pipe(Config.withDescription("A file that npm run calibrate wrote"))
 
 const calibrationFrom = (path: string) =>
   Effect.tryPromise({
     try: () => readFile(path, "utf8"),
-    catch: () => ConfigError.InvalidData(["CALIBRATION"], `the file ${path} cannot be read`)
+    catch: () =>
+      ConfigError.InvalidData(
+        ["CALIBRATION"],
+        `the file ${path} cannot be read; write the path of one that npm run calibrate wrote, or leave it out`
+      )
   }).pipe(
     Effect.flatMap(Calibration.fromJson),
     Effect.catchTag("ParseError", (error) => {
@@ -190,7 +206,7 @@ const calibrationFrom = (path: string) =>
       const where = issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.join(".")}`
       const sentence = `the file ${path} is none that npm run calibrate wrote${where}: ${
         issue?.message ?? "it is no JSON"
-      }`
+      }; write one with npm run calibrate, or leave it out`
       return Effect.fail(ConfigError.InvalidData(["CALIBRATION"], sentence))
     })
   )
@@ -208,24 +224,30 @@ const Agreement = Layer.effectDiscard(
         : Effect.void))
 )
 
-/** Asks in words, with `CORPUS` and `CALIBRATION` where confidences were fitted. */
-export const Search = Layer.unwrapEffect(
-  Effect.gen(function*() {
-    const { calibration, corpus } = yield* search
-    const model = Option.isNone(calibration) ? undefined : yield* calibrationFrom(calibration.value)
-    const retriever = Retriever.layer({
-      // A file that was fitted on one corpus is given for that one.
-      corpus: Option.getOrUndefined(corpus) ?? model?.corpus,
-      calibrations: model === undefined ? [] : [model]
-    })
-    return Layer.merge(retriever, Agreement)
+const rerank = text("RERANK").pipe(
+  Config.withDescription("on to have a model judge the best passages again"),
+  Effect.flatMap((setting) => {
+    const value = Option.getOrElse(setting, () => "off")
+    return value === "on" || value === "off"
+      ? Effect.succeed(value === "on")
+      : Effect.fail(ConfigError.InvalidData(["RERANK"], "write on, off, or nothing, which is off"))
   })
 )
 
-/** Has a model judge the best passages again when `RERANK` is `on`: finer, slower, and paid for. */
-export const Reranking: Layer.Layer<never, ConfigError.ConfigError, Llm.Llm> = Layer.unwrapEffect(
-  Effect.map(
-    Config.literal("on", "off", "")("RERANK").pipe(Config.withDefault("off")),
-    (setting) => setting === "on" ? LlmReranker.layer() : Layer.empty
-  )
-)
+/**
+ * Asks in words, with `CORPUS` and `CALIBRATION` where confidences were fitted. With `RERANK` on, a model judges the
+ * best passages again: finer, slower, and paid for. Reads its settings when it is made, before what it stands on is
+ * opened.
+ */
+export const makeSearch = Effect.gen(function*() {
+  const isReranking = yield* rerank
+  const path = yield* calibrationPath
+  const model = Option.isNone(path) ? undefined : yield* calibrationFrom(path.value)
+  const retriever = Retriever.layer({
+    // A file that was fitted on one corpus is given for that one.
+    corpus: Option.getOrUndefined(yield* corpus) ?? model?.corpus,
+    calibrations: model === undefined ? [] : [model]
+  })
+  const reranking: Layer.Layer<never, never, Llm.Llm> = isReranking ? LlmReranker.layer() : Layer.empty
+  return Layer.merge(retriever, Agreement).pipe(Layer.provide(reranking))
+})

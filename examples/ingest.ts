@@ -5,10 +5,10 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import { parseArgs } from "node:util"
+import * as Arguments from "./arguments.js"
+import { print } from "./arguments.js"
 import { Documents } from "./documents.js"
 import * as Progress from "./ingest/progress.js"
 import * as Remote from "./ingest/remote.js"
@@ -33,37 +33,23 @@ that are indexed already are left as they are, so running it again continues whe
 
 const localServer = "http://127.0.0.1:3333/mcp"
 
-const print = (text: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(text))
-
-interface Arguments {
+interface Given {
   readonly path: string
   readonly tenant: string
   readonly dataDir: string | undefined
   readonly server: string | undefined
 }
 
-const readArguments = (): Arguments | string => {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: {
-        tenant: { type: "string" },
-        "data-dir": { type: "string" },
-        server: { type: "string" },
-        help: { type: "boolean", short: "h" }
-      }
-    })
-    const [path, ...rest] = positionals
-    if (values.help === true) return usage
-    if (path === undefined || rest.length > 0) return `Give exactly one PATH.\n\n${usage}`
-    if (values.server !== undefined && (values.tenant !== undefined || values["data-dir"] !== undefined)) {
-      return "With --server the server decides the tenant and the store: leave --tenant and --data-dir out.\n"
-    }
-    return { path, tenant: values.tenant ?? "default", dataDir: values["data-dir"], server: values.server }
-  } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\n\n${usage}`
+const given = Arguments.read(
+  usage,
+  { tenant: { type: "string" }, "data-dir": { type: "string" }, server: { type: "string" } },
+  ({ "data-dir": dataDir, server, tenant }, [path, ...rest]): Given | string => {
+    if (path === undefined || rest.length > 0) return "Give exactly one PATH."
+    return server !== undefined && (tenant !== undefined || dataDir !== undefined)
+      ? "With --server the server decides the tenant and the store: leave --tenant and --data-dir out."
+      : { path, tenant: tenant ?? "default", dataDir, server }
   }
-}
+)
 
 const plural = (count: number, noun: string): string => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`
 
@@ -107,7 +93,7 @@ const toServer = (server: string, path: string) =>
     return yield* Run.ingestWith(write, path, yield* options)
   }).pipe(Effect.scoped)
 
-const toStore = ({ dataDir, path, tenant }: Arguments) => {
+const toStore = ({ dataDir, path, tenant }: Given) => {
   const settings = ConfigProvider.orElse(
     ConfigProvider.fromMap(new Map(dataDir === undefined ? [] : [["DATA_DIR", dataDir]])),
     () => ConfigProvider.fromEnv()
@@ -118,25 +104,15 @@ const toStore = ({ dataDir, path, tenant }: Arguments) => {
   )
 }
 
-const ingest = (given: Arguments) =>
+const ingest = (given: Given) =>
   Effect.gen(function*() {
     if (given.server !== undefined) return yield* toServer(given.server, given.path)
     yield* print("Opening the document store.\n")
     return yield* toStore(given)
   }).pipe(Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger))))
 
-const given = readArguments()
-
-if (typeof given === "string") {
-  process.stderr.write(given)
-  process.exitCode = given === usage ? 0 : 2
-} else {
-  const exit = await Effect.runPromiseExit(
-    Effect.matchEffect(ingest(given), {
-      onFailure: (error) => Effect.as(print(describeFailure(error)), 1),
-      onSuccess: (summary) => Effect.as(print(describe(summary)), exitCode(summary))
-    })
-  )
-  process.exitCode = Exit.isSuccess(exit) ? exit.value : 1
-  if (Exit.isFailure(exit)) process.stderr.write(`This is a bug:\n${String(exit.cause)}\n`)
-}
+await Arguments.run(given, (given) =>
+  Effect.matchEffect(ingest(given), {
+    onFailure: (error) => Effect.as(print(describeFailure(error)), 1),
+    onSuccess: (summary) => Effect.as(print(describe(summary)), exitCode(summary))
+  }))

@@ -18,7 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { Documents, Reranking, Search } from "./documents.js"
+import { Documents, makeSearch } from "./documents.js"
 import { announce, databaseUrl, optional, parse, text, whereOf } from "./settings.js"
 
 const redisUrl = optional("REDIS_URL").pipe(
@@ -99,10 +99,9 @@ export const Tasks = Layer.unwrapEffect(
   })
 )
 
-/** Every contract the tools need. */
-export const Stores = Search.pipe(
-  Layer.provide(Reranking),
-  Layer.provideMerge(Layer.merge(Documents, Sessions))
+/** Every contract the tools need. A search that is set up wrongly is refused before anything is opened. */
+export const Stores = Layer.unwrapEffect(
+  Effect.map(makeSearch, Layer.provideMerge(Layer.merge(Documents, Sessions)))
 )
 
 /** Asks models: a gateway or providers when they are configured, the extractive model otherwise. */

@@ -5,10 +5,10 @@
 import * as PgReindex from "causeway-mcp/document/PgReindex"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
-import { parseArgs } from "node:util"
+import * as Arguments from "./arguments.js"
+import { print } from "./arguments.js"
 import { Database, Embedding } from "./documents.js"
 import { interrupted } from "./interruption.js"
 import { explain } from "./settings.js"
@@ -23,23 +23,12 @@ DATABASE_URL or DATA_DIR say where the documents are, EMBEDDINGS_URL and what be
 embedder to use. Searches are refused until it is over; documents, versions and dates stay.
 `
 
-const readArguments = (): PgReindex.Options | string => {
-  try {
-    const { values } = parseArgs({
-      options: { batch: { type: "string" }, help: { type: "boolean", short: "h" } }
-    })
-    if (values.help === true) return usage
-    if (values.batch === undefined) return {}
-    const batch = Number(values.batch)
-    return Number.isInteger(batch) && batch >= 1 && batch <= 200
-      ? { batch }
-      : `--batch is no number from 1 to 200\n\n${usage}`
-  } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}\n\n${usage}`
-  }
-}
-
-const print = (text: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(text))
+const given = Arguments.read(usage, { batch: { type: "string" } }, (values, others): PgReindex.Options | string => {
+  if (others.length > 0) return "Give no more than --batch."
+  if (values.batch === undefined) return {}
+  const batch = Number(values.batch)
+  return Number.isInteger(batch) && batch >= 1 && batch <= 200 ? { batch } : "--batch is no number from 1 to 200."
+})
 
 const words = ({ done, left }: PgReindex.Progress): string => {
   const share = done + left === 0 ? 100 : Math.floor(100 * done / (done + left))
@@ -67,15 +56,7 @@ const reindex = (options: PgReindex.Options) =>
     return isOver ? 0 : 130
   }).pipe(Effect.provide(Database), Effect.provide(Embedding), Effect.provide(Logger.remove(Logger.defaultLogger)))
 
-const given = readArguments()
-
-if (typeof given === "string") {
-  process.stderr.write(given)
-  process.exitCode = given === usage ? 0 : 2
-} else {
-  const exit = await Effect.runPromiseExit(
-    Effect.catchAll(reindex(given), (error) => Effect.as(print(`${explain(error)}\n`), 1))
-  )
-  process.exitCode = Exit.isSuccess(exit) ? exit.value : 1
-  if (Exit.isFailure(exit)) process.stderr.write(`This is a bug:\n${String(exit.cause)}\n`)
-}
+await Arguments.run(
+  given,
+  (options) => Effect.catchAll(reindex(options), (error) => Effect.as(print(`${explain(error)}\n`), 1))
+)

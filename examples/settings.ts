@@ -5,8 +5,8 @@
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 
 /** A secret, or a URL that may hold one. */
@@ -19,6 +19,16 @@ export const text = (name: string) =>
 
 export const databaseUrl = optional("DATABASE_URL").pipe(
   Config.withDescription("Where documents are kept: postgres://user:password@host:port/database")
+)
+
+export const mirror = text("MIRROR").pipe(
+  Config.mapOrFail((setting) => {
+    const value = Option.getOrElse(setting, () => "false")
+    return value === "true" || value === "false"
+      ? Either.right(value === "true")
+      : Either.left(ConfigError.InvalidData(["MIRROR"], "write true, false, or nothing, which is false"))
+  }),
+  Config.withDescription("Whether tenants that are searched are copied to this process's memory")
 )
 
 /** What was chosen, a line each, for the operator. */
@@ -41,18 +51,8 @@ const settingOf = (error: ConfigError.ConfigError): string =>
     ? `${settingOf(error.left)}; ${settingOf(error.right)}`
     : `${error.path.join(".")}: ${error.message}`
 
-/** The sentences of an error's causes that say which embedder failed: a store only says that it did not answer. */
-const embedderOf = (error: unknown): string | undefined => {
-  if (!Predicate.hasProperty(error, "_tag")) return undefined
-  if (error._tag === "EmbedderError" && error instanceof Error) return error.message
-  if (Predicate.hasProperty(error, "reason") && typeof error.reason === "object") return embedderOf(error.reason)
-  return Predicate.hasProperty(error, "cause") ? embedderOf(error.cause) : undefined
-}
-
 /** What stopped a program, in one line for its operator. */
 export const explain = (error: unknown): string => {
   if (ConfigError.isConfigError(error)) return `setting ${settingOf(error)}`
-  const message = error instanceof Error ? error.message : String(error)
-  const embedder = embedderOf(error)
-  return embedder === undefined || message.includes(embedder) ? message : `${message}: ${embedder}`
+  return error instanceof Error ? error.message : String(error)
 }

@@ -236,6 +236,22 @@ export * as HashEmbedder from "./embedding/HashEmbedder.js"
 export * as SifEmbedder from "./embedding/SifEmbedder.js"
 
 /**
+ * Keeps long runs of combining marks from taking quadratic time when a text is
+ * normalised.
+ *
+ * @since 0.1.0
+ */
+export * as StreamSafe from "./embedding/StreamSafe.js"
+
+/**
+ * Remembers how the last call of an embedder went, so that its health is known
+ * without paying for questions.
+ *
+ * @since 0.1.0
+ */
+export * as WatchedEmbedder from "./embedding/WatchedEmbedder.js"
+
+/**
  * Keeps what each user did of late, behind one contract that memory and Redis
  * both honour.
  *
@@ -466,6 +482,14 @@ export * as Ingestion from "./document/Ingestion.js"
  * @since 0.1.0
  */
 export * as LazyDocumentStore from "./document/LazyDocumentStore.js"
+
+/**
+ * Searches a copy in this process's memory that follows another store's changes:
+ * the speed of memory over what Postgres keeps.
+ *
+ * @since 0.1.0
+ */
+export * as MirrorDocumentStore from "./document/MirrorDocumentStore.js"
 
 /**
  * Reads dates alike everywhere: ISO 8601, UTC unless it says otherwise.

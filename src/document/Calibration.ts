@@ -27,6 +27,9 @@ export const features: ReadonlyArray<string> = ["bm25Share", "logRank", "cosine"
 const areOurs = (names: ReadonlyArray<string>): boolean =>
   names.length === features.length && names.every((name, n) => name === features[n])
 
+/** Features are small numbers: a greater weight than this is no fit, and sums of such are no numbers. */
+const Weight = Schema.JsonNumber.pipe(Schema.between(-1e6, 1e6))
+
 /**
  * A fitted model as a file holds it. Platt scaling over several features, see
  * Platt, "Probabilistic outputs for support vector machines" (1999).
@@ -45,15 +48,15 @@ export const Model = Schema.Struct({
   /** The same in words, for whoever reads a result. */
   fittedOn: Schema.NonEmptyString,
   /** How many judged questions it was fitted on. */
-  questions: Schema.Positive,
+  questions: Schema.Int.pipe(Schema.positive()),
   /** Expected calibration error on questions it was not fitted on, ten bins. */
   ece: Schema.Number.pipe(Schema.between(0, 1)),
   /** Area under the curve on the same. */
   auc: Schema.Number.pipe(Schema.between(0, 1)),
   /** The names of `features`, in the order of `weights`. */
   features: Schema.Array(Schema.String),
-  intercept: Schema.JsonNumber,
-  weights: Schema.Array(Schema.JsonNumber)
+  intercept: Weight,
+  weights: Schema.Array(Weight)
 })
 
 /**

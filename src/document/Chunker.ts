@@ -50,7 +50,8 @@ export interface Options {
  */
 export const chunk = (document: Pick<Document, "text">, options: Options = {}): ReadonlyArray<Chunk> => {
   const { text } = document
-  const maxLength = Math.max(100, Math.trunc(options.maxLength ?? 1600))
+  const { maxLength: wanted = 1600 } = options
+  const maxLength = wanted >= 100 ? Math.trunc(wanted) : 100
   const overlap = Math.min(options.overlap ?? 150, maxLength / 8)
   const units = Sentences.split(text, maxLength)
   const total = (units.at(-1)?.end ?? 0) - (units[0]?.start ?? 0)
@@ -158,6 +159,24 @@ export const check = (document: Document): string | undefined => {
   }
   return checkMetadata(document.metadata)
 }
+
+/** An index of a database holds no more in one entry than 2,704 bytes. */
+const longestTenant = 2_000
+
+/**
+ * Why no store takes documents of a tenant of this name, as a sentence;
+ * `undefined` when it does. Refused are names over 2,000 bytes in UTF-8, and NUL or
+ * half a surrogate pair in them.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const checkTenant = (tenant: string): string | undefined =>
+  unstorable.test(tenant)
+    ? "the tenant's name holds a NUL or a broken character"
+    : Buffer.byteLength(tenant) > longestTenant
+    ? `the tenant's name is longer than ${longestTenant.toLocaleString("en")} bytes`
+    : undefined
 
 const checkMetadata = (metadata: unknown): string | undefined => {
   if (metadata === undefined) return undefined

@@ -87,6 +87,25 @@ export class Expired extends Schema.TaggedError<Expired>("causeway/DocumentStore
 }
 
 /**
+ * The embedder gave no vectors for documents that were to be indexed. The store
+ * itself is well, and holds of each of them what it held.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Unembedded extends Schema.TaggedError<Unembedded>("causeway/DocumentStore/Unembedded")("Unembedded", {
+  embedder: Schema.String,
+  description: Schema.String,
+  /** Whether the embedder is expected to answer later. */
+  isRetryable: Schema.Boolean,
+  cause: Schema.optionalWith(Schema.Defect, { exact: true })
+}) {
+  override get message() {
+    return `the embedder ${this.embedder} gave no vectors: ${this.description}`
+  }
+}
+
+/**
  * @since 0.1.0
  * @category errors
  */
@@ -94,7 +113,7 @@ export class DocumentStoreError extends Schema.TaggedError<DocumentStoreError>(
   "causeway/DocumentStore/DocumentStoreError"
 )("DocumentStoreError", {
   method: Schema.Literal("open", "index", "remove", "search", "get", "list", "size", "changes", "ping"),
-  reason: Schema.Union(Unavailable, Incompatible, Invalid, Expired)
+  reason: Schema.Union(Unavailable, Incompatible, Invalid, Expired, Unembedded)
 }) {
   get isRetryable() {
     return this.reason.isRetryable
@@ -272,8 +291,10 @@ export interface Change {
 export class DocumentStore extends Context.Tag("causeway/DocumentStore")<DocumentStore, {
   /**
    * Indexes documents of one tenant. Durable when it returns. A document that
-   * cannot be indexed is `refused` by name; an empty batch is no error. Outcomes
-   * stand in the order of the documents; of one id given twice the last wins.
+   * cannot be indexed, or of which the embedder refuses a text, is `refused` by
+   * name; an empty batch is no error. Outcomes stand in the order of the
+   * documents; of one id given twice the last wins. Fails as `Unembedded` when the
+   * embedder does not answer.
    */
   readonly index: (
     tenant: string,
@@ -312,8 +333,10 @@ export class DocumentStore extends Context.Tag("causeway/DocumentStore")<Documen
 
 const failed = (method: DocumentStoreError["method"]) => (trouble: MemoryStore.Trouble): DocumentStoreError => {
   switch (trouble._tag) {
-    case "Unavailable":
-      return new DocumentStoreError({ method, reason: new Unavailable({ cause: trouble.cause }) })
+    case "Unembedded": {
+      const { _tag, ...why } = trouble
+      return new DocumentStoreError({ method, reason: new Unembedded(why) })
+    }
     case "Incompatible":
       return new DocumentStoreError({ method, reason: new Incompatible({ description: trouble.description }) })
     case "Invalid":

@@ -5,7 +5,15 @@
  * Words are scored exactly. Vectors are compared one by one by pgvector where
  * the server has it; where it has not, they are stored as `float4[]` and
  * compared in this process: all of a tenant with at most 1,000 passages, of a
- * larger one those that words brought. Needs Postgres 14 or later.
+ * larger one those that words brought. Where words bring none, up to 20,000 are
+ * compared, which takes most of a second; a search by a vector alone among more
+ * fails as `Incompatible`. Needs Postgres 14 or later.
+ *
+ * Inside the caller's own transaction the store writes as part of it. A write
+ * there that collides with another's fails as `Unavailable`, with Postgres'
+ * error as its cause (40001, 40P01 or, at REPEATABLE READ and above, 23505): what
+ * the transaction saw is out of date, so it is the whole of it that must be run
+ * again, not the write. The store's own transactions are.
  *
  * @since 0.1.0
  */
@@ -21,6 +29,7 @@ import type { Document } from "./Document.js"
 import type { DocumentStoreError, Outcome } from "./DocumentStore.js"
 import { DocumentStore } from "./DocumentStore.js"
 import * as Filter from "./internal/Filter.js"
+import * as PassageVectors from "./internal/PassageVectors.js"
 import * as PgChanges from "./internal/PgChanges.js"
 import * as PgIngestion from "./internal/PgIngestion.js"
 import * as PgReader from "./internal/PgReader.js"
@@ -55,17 +64,6 @@ type Store = Context.Tag.Service<DocumentStore>
 const batchDocuments = 50
 const batchLength = 512 * 1024
 
-/** An index holds no more in one entry than 2,704 bytes. */
-const longestTenant = 2_000
-
-/** Why a tenant of this name cannot have documents. */
-const refusalOf = (tenant: string): string | undefined =>
-  !Filter.isStorable(tenant)
-    ? "the tenant's name holds a NUL or a broken character"
-    : Buffer.byteLength(tenant) > longestTenant
-    ? `the tenant's name is longer than ${longestTenant.toLocaleString("en")} bytes`
-    : undefined
-
 const batches = (documents: Iterable<Document>): ReadonlyArray<ReadonlyArray<Document>> => {
   const all: Array<Array<Document>> = []
   let open: Array<Document> = []
@@ -96,6 +94,7 @@ export const make = (
     const sql = yield* SqlClient.SqlClient
     const embedder = yield* Embedder.Embedder
     const { hasAutovacuum, hasVector, isEmbedded } = yield* PgSchema.open
+    const vectors = PassageVectors.make(embedder)
     const tidy = hasAutovacuum ? undefined : PgTidy.make()
     const vectorIndex = yield* PgVectorIndex.make({
       dimensions: embedder.dimensions,
@@ -119,12 +118,12 @@ export const make = (
     })
 
     const index: Store["index"] = Effect.fn("DocumentStore.index")(function*(tenant, documents) {
-      const nameless = refusalOf(tenant)
+      const nameless = Chunker.checkTenant(tenant)
       const refusals = documents.map((document) => nameless ?? Chunker.check(document))
       const accepted = Versions.winners(documents.filter((_, n) => refusals[n] === undefined))
       const outcomes = new Map<string, Outcome>()
       for (const batch of batches(accepted.values())) {
-        const done = yield* PgIngestion.index(tenant, batch, { embedder, hasVector }).pipe(
+        const done = yield* PgIngestion.index(tenant, batch, { embedder, vectors, hasVector }).pipe(
           Effect.flatMap(finish),
           provided
         )

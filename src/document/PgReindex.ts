@@ -7,13 +7,16 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Embedder from "../embedding/Embedder.js"
 import * as Chunker from "./Chunker.js"
-import type { DocumentStoreError } from "./DocumentStore.js"
+import { DocumentStoreError, Unembedded } from "./DocumentStore.js"
+import * as PassageVectors from "./internal/PassageVectors.js"
 import * as PgFailure from "./internal/PgFailure.js"
 import * as PgIngestion from "./internal/PgIngestion.js"
+import * as PgLock from "./internal/PgLock.js"
 import * as PgSchema from "./internal/PgSchema.js"
 import * as PgVectors from "./internal/PgVectors.js"
 
@@ -45,13 +48,30 @@ const patience = "500 millis"
 
 const asked = PgFailure.within("index", "1 minute")
 
+/** A document that is refused cannot stay between two embedders, so whoever runs this has to decide. */
 const embedded = (
+  { of }: PassageVectors.PassageVectors,
   embedder: Embedder.Embedding,
   documents: ReadonlyArray<PgVectors.Held>
 ): Effect.Effect<ReadonlyArray<Float32Array>, DocumentStoreError> =>
-  PgIngestion.embed(
-    embedder,
-    documents.flatMap(({ passages, title }) => passages.map(({ text }) => Chunker.embedded(title, text)))
+  of(documents.map(({ id, passages, title }) => ({
+    id,
+    texts: passages.map(({ text }) => Chunker.embedded(title, text))
+  }))).pipe(
+    Effect.mapError(PgIngestion.unembedded),
+    Effect.flatMap(Effect.forEach((vectors) =>
+      Either.isRight(vectors) ? Effect.succeed(vectors.right) : new DocumentStoreError({
+        method: "index",
+        reason: new Unembedded({
+          embedder: embedder.id,
+          description: `${vectors.left}; remove or replace that document, and reindex again`,
+          isRetryable: false
+        })
+      })
+    )),
+    Effect.map((vectors) =>
+      vectors.flat()
+    )
   )
 
 /**
@@ -60,7 +80,8 @@ const embedded = (
  * several at once share the work. Words, versions, dates and `indexedAt` stay,
  * and no change is published. Until it is over, stores of either embedder
  * refuse searches as `Incompatible`, and say that this is under way. What a
- * process had taken that was killed is waited for, a minute at most.
+ * process had taken that was killed is waited for, a minute at most, and so is
+ * every transaction that is still open and brings another embedder's vectors.
  *
  * @since 0.1.0
  * @category combinators
@@ -72,6 +93,7 @@ export const run = (
     const embedder = yield* Embedder.Embedder
     const batch = Math.min(Math.max(Math.trunc(options.batch ?? 20) || 20, 1), 200)
     const { hasVector } = yield* PgSchema.open
+    const passageVectors = PassageVectors.make(embedder)
     const lease = yield* PgVectors.makeLease(embedder.id)
     let place: PgVectors.Place | undefined
     let progress: Progress = { done: 0, left: 0 }
@@ -100,15 +122,18 @@ export const run = (
         place = last
         if (last === undefined && isFromStart) {
           const told = progress
+          // Asked before the count: a writer that ended in between is counted, and one that begins sees our vectors.
+          const isLast = !(yield* asked(PgLock.areOthersWriting(embedder.id)))
           const { left } = yield* count(0)
           // Between counts, what others removed or did is not seen: the last word is exact.
-          if (left === 0) return told.left === 0 ? yield* Effect.fail(Option.none()) : progress
+          if (left === 0 && told.left !== 0) return progress
+          if (left === 0 && isLast) return yield* Effect.fail(Option.none())
           // Others have the rest.
           yield* Effect.sleep(patience)
         }
         if (taken.length === 0) continue
         const held = yield* asked(PgVectors.read(taken))
-        const vectors = yield* embedded(embedder, held)
+        const vectors = yield* embedded(passageVectors, embedder, held)
         const replaced = yield* asked(PgIngestion.transact(
           Effect.zipLeft(
             PgVectors.replace(held, vectors, {

@@ -17,6 +17,7 @@ import type { Passage } from "./Document.js"
 import * as DocumentStore from "./DocumentStore.js"
 import * as ConfidenceModel from "./internal/ConfidenceModel.js"
 import * as Distinct from "./internal/Distinct.js"
+import * as EmbedderOutage from "./internal/EmbedderOutage.js"
 import * as Fusion from "./internal/Fusion.js"
 import * as Judgement from "./internal/Judgement.js"
 import * as Moment from "./Moment.js"
@@ -51,7 +52,8 @@ export interface Retrieved {
    */
   readonly score: number
   /**
-   * How likely the passage is relevant to the query, 0 to 1; age does not enter. Of a passage that a `Reranker` judged,
+   * How likely the passage is relevant to the query, 0 to 1; age does not enter. A guess by words alone counts three
+   * quarters. Of a passage that a `Reranker` judged,
    * the mean of that and of what it judged, pressed into the band of what is not calibrated.
    */
   readonly confidence: number
@@ -134,6 +136,9 @@ export class Retriever extends Context.Tag("causeway/Retriever")<Retriever, {
 
 const day = 86_400_000
 
+/** What a guess counts for that rests on words alone; a confidence that was fitted for words says so itself. */
+const withoutMeaning = (confidence: number): number => Math.max(Calibration.uncalibratedBand.least, 0.75 * confidence)
+
 /** Freshness reorders and duplicates fall away, so more than `limit` are looked at. */
 const pool = 100
 
@@ -199,10 +204,11 @@ export const ageOf = (
     : Object.hasOwn(halfLives, type)
     ? halfLives[type]
     : undefined
+  const halfLife = own ?? options.halfLife ?? 180
   return {
     ageDays: Math.max(0, (now - from) / day),
     agedFrom: published === undefined ? "indexed" : "published",
-    halfLife: own ?? options.halfLife ?? 180
+    halfLife: halfLife > 0 ? halfLife : Number.MIN_VALUE
   }
 }
 
@@ -210,19 +216,58 @@ export const ageOf = (
 const vectorOf = (
   embedder: Embedder.Embedding,
   query: string,
-  within: Duration.DurationInput
+  within: Duration.DurationInput,
+  outage: EmbedderOutage.EmbedderOutage
 ): Effect.Effect<Option.Option<Float32Array>> =>
   Effect.flatMap(TimeLimit.remaining, (remaining) => {
     const millis = Math.min(Duration.toMillis(within), remaining / 2)
+    const failure = (description: string) =>
+      new Embedder.EmbedderError({ embedder: embedder.id, description, isRetryable: true })
     return embedder.embed([query]).pipe(
       TimeLimit.within(millis),
-      Effect.timeoutOption(millis),
-      Effect.map(Option.flatMap(([vector]) => Option.fromNullable(vector))),
-      Effect.catchTag(
-        "EmbedderError",
-        (error) => Effect.as(Effect.logWarning("searching by words alone", error), Option.none())
-      )
+      // It may be busy with what cannot be interrupted; nobody waits for that.
+      Effect.disconnect,
+      Effect.timeoutFail({ duration: millis, onTimeout: () => failure("no vector came in time for a query") }),
+      // An embedder that gives none is one that is not asked for meaning.
+      Effect.map(([vector]) => Option.fromNullable(vector)),
+      Effect.filterOrFail(
+        (vector) => Option.isNone(vector) || isUsable(embedder, vector.value),
+        () => failure("a query's vector has another length than it says, or a number that is none")
+      ),
+      Effect.matchEffect({
+        onFailure: (error) => Effect.as(outage.failed(error), Option.none()),
+        onSuccess: (vector) => Effect.as(outage.answered, vector)
+      })
     )
+  })
+
+const isUsable = ({ dimensions }: Embedder.Embedding, vector: Float32Array): boolean =>
+  vector.length === dimensions && vector.every((value) => Number.isFinite(value))
+
+const watch = ({ id }: Embedder.Embedding): EmbedderOutage.EmbedderOutage =>
+  EmbedderOutage.make(id, "queries are answered by words alone")
+
+const search = (
+  request: Pick<Request, "tenant" | "query" | "filter">,
+  { embedWithin }: Pick<Options, "embedWithin">,
+  outage: EmbedderOutage.EmbedderOutage
+): Effect.Effect<
+  Candidates,
+  DocumentStore.DocumentStoreError,
+  DocumentStore.DocumentStore | Embedder.Embedder
+> =>
+  Effect.gen(function*() {
+    const store = yield* DocumentStore.DocumentStore
+    const embedder = yield* Embedder.Embedder
+    const vector = yield* vectorOf(embedder, request.query, embedWithin ?? Duration.seconds(1), outage)
+    const hits = yield* store.search({
+      tenant: request.tenant,
+      text: request.query,
+      vector: Option.getOrUndefined(vector),
+      limit: pool,
+      filter: request.filter
+    })
+    return { ranking: Distinct.distinct(hits), ...(Option.isSome(vector) ? { embedder: embedder.id } : {}) }
   })
 
 /**
@@ -239,20 +284,7 @@ export const candidates = (
   Candidates,
   DocumentStore.DocumentStoreError,
   DocumentStore.DocumentStore | Embedder.Embedder
-> =>
-  Effect.gen(function*() {
-    const store = yield* DocumentStore.DocumentStore
-    const embedder = yield* Embedder.Embedder
-    const vector = yield* vectorOf(embedder, request.query, options.embedWithin ?? Duration.seconds(1))
-    const hits = yield* store.search({
-      tenant: request.tenant,
-      text: request.query,
-      vector: Option.getOrUndefined(vector),
-      limit: pool,
-      filter: request.filter
-    })
-    return { ranking: Distinct.distinct(hits), ...(Option.isSome(vector) ? { embedder: embedder.id } : {}) }
-  })
+> => Effect.flatMap(Embedder.Embedder, (embedder) => search(request, options, watch(embedder)))
 
 /**
  * A retriever over what the context holds: a `Reranker` too, where one is
@@ -274,19 +306,21 @@ export const make = (
       within: options.rerankWithin ?? Duration.millis(800)
     })
     const models = [...(options.calibrations ?? []), ...ConfidenceModel.models]
-    const floor = options.floor ?? 0.6
+    const floor = Math.min(1, Math.max(0, options.floor ?? 0.6))
+    const outage = watch(Context.get(context, Embedder.Embedder))
 
     const retrieve = Effect.fnUntraced(function*(request: Request) {
-      const now = request.now ?? (yield* Clock.currentTimeMillis)
-      const { embedder, ranking } = yield* Effect.provide(candidates(request, options), context)
+      const now = Number.isFinite(request.now) ? Number(request.now) : yield* Clock.currentTimeMillis
+      const { embedder, ranking } = yield* Effect.provide(search(request, options, outage), context)
       const { calibration, confidences } = Calibration.assess(ranking, { models, corpus: options.corpus, embedder })
+      const isGuess = embedder === undefined && calibration === "uncalibrated"
       const found = ranking.map((candidate, n): Judgement.Ranked => {
         const { ageDays, agedFrom, halfLife } = ageOf(candidate.passage, now, options)
-        const freshness = floor + (1 - floor) * 2 ** (-ageDays / Math.max(halfLife, Number.MIN_VALUE))
+        const freshness = floor + (1 - floor) * 2 ** (-ageDays / halfLife)
         return {
           passage: candidate.passage,
           score: candidate.score * freshness,
-          confidence: confidences[n] ?? 0,
+          confidence: isGuess ? withoutMeaning(confidences[n] ?? 0) : confidences[n] ?? 0,
           freshness,
           ageDays,
           agedFrom,

@@ -13,7 +13,7 @@ import * as Tokenizer from "./Tokenizer.js"
  * @category models
  */
 export interface Snippet {
-  /** A slice of the passage's text, cut between words, without an ellipsis. */
+  /** A slice of the passage's text, cut between words, else between characters as readers see them; without an ellipsis. */
   readonly text: string
   /** Where it stands in the passage's text. */
   readonly span: Span
@@ -79,7 +79,25 @@ const splits = (text: string, at: number): boolean => {
 /** Whether a text may be cut here: beside a space, or in a script that is written without. */
 const isCut = (text: string, at: number): boolean =>
   at <= 0 || at >= text.length || isSpace(text, at - 1) || isSpace(text, at) ||
-  (!splits(text, at) && Words.isUnspaced(text.slice(at - 1, at)) && Words.isUnspaced(text.slice(at, at + 1)))
+  (!splits(text, at) && !Words.isMark(text, at) && Words.isUnspaced(text.slice(at - 1, at)) &&
+    Words.isUnspaced(text.slice(at, at + 1)))
+
+let graphemes: Intl.Segmenter | undefined
+
+/** A character of more units than these may be cut. */
+const context = 128
+
+/** Where the character, as a reader sees it, begins that a position is within; the position itself between two. */
+const charactersStart = (text: string, at: number): number => {
+  if (at <= 0 || at >= text.length || (isPlain(text, at - 1) && isPlain(text, at))) return at
+  const from = Math.max(0, at - context)
+  graphemes ??= new Intl.Segmenter("und", { granularity: "grapheme" })
+  const found = graphemes.segment(text.slice(from, at + 2)).containing(at - from)
+  return found === undefined ? at : from + found.index
+}
+
+/** One that never joins the characters beside it. */
+const isPlain = (text: string, at: number): boolean => text.charCodeAt(at) > 31 && text.charCodeAt(at) < 127
 
 /** A sentence begins behind a space that follows its end, or on a new line. */
 const beginsSentence = (text: string, at: number): boolean =>
@@ -98,7 +116,8 @@ const begin = (text: string, earliest: number, latest: number): number => {
 /** The last place to end in `[earliest, latest]` that is between words; `latest` when there is none behind `from`. */
 const end = (text: string, from: number, earliest: number, latest: number): number => {
   for (let at = latest; at >= earliest && at > from; at--) if (isCut(text, at)) return at
-  return splits(text, latest) ? latest - 1 : latest
+  const whole = charactersStart(text, latest)
+  return whole >= earliest && whole > from ? whole : splits(text, latest) ? latest - 1 : latest
 }
 
 const slice = (text: string, chosen: ReadonlyArray<Match>, length: number): Span => {
@@ -109,6 +128,8 @@ const slice = (text: string, chosen: ReadonlyArray<Match>, length: number): Span
   const earliest = Math.max(0, Math.min(Math.ceil(first - before * room), whole))
   let from = begin(text, splits(text, earliest) ? earliest + 1 : earliest, first)
   while (from < first && isSpace(text, from)) from++
+  const start = charactersStart(text, from)
+  if (last - start <= length) from = start
   const latest = Math.min(text.length, from + length)
   let to = latest === text.length ? latest : last < latest ? end(text, from, last, latest) : last
   while (to > Math.max(from, last) && isSpace(text, to - 1)) to--

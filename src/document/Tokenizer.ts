@@ -4,6 +4,16 @@
  *
  * @since 0.1.0
  */
+import * as StreamSafe from "../embedding/StreamSafe.js"
+
+/**
+ * Names the rule by which words are cut: words that were stored by another one
+ * are not to be used.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const id = "causeway-words-1"
 
 /**
  * The longest token, in UTF-16 units. A longer word is cut to this, so words
@@ -50,7 +60,7 @@ const cut = (token: string): string => {
 
 const lower = (text: string): string =>
   notAscii.test(text)
-    ? text.normalize("NFKD").toLowerCase().replace(latinMarks, "").normalize("NFC")
+    ? StreamSafe.normalize(text, latinMarks)
     : text.toLowerCase()
 
 const plural = (word: string): string => {

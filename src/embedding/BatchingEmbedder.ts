@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as TimeLimit from "../policy/TimeLimit.js"
 import type { Embedding } from "./Embedder.js"
 import { Embedder, EmbedderError } from "./Embedder.js"
+import * as Bisection from "./internal/Bisection.js"
 import * as TextLine from "./internal/TextLine.js"
 
 /**
@@ -30,7 +31,7 @@ export interface Options {
   readonly linger?: Duration.DurationInput | undefined
   /** Batches under way at once; 4 unless given. */
   readonly concurrency?: number | undefined
-  /** Whether a failure that is not retryable may be one text's fault; taken for granted unless given. */
+  /** Whether a failure that is not retryable may be one text's fault; unless given, whenever it does not say that it is none's. */
   readonly isOfOneText?: ((error: EmbedderError) => boolean) | undefined
 }
 
@@ -59,8 +60,10 @@ const partsOf = (texts: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<stri
 
 /**
  * The same embedder, asked in batches. A batch that fails fails for those whose
- * texts were in it, and no others; a refused batch of several texts is asked
- * text by text, so that one bad text spoils no other. A caller who goes away
+ * texts were in it, and no others; of a refused batch of several texts its halves
+ * are asked for, and theirs, so that one bad text spoils no other and costs some
+ * 13 requests among 64. Where the embedder does not say whose fault it is, a text
+ * that nobody would refuse decides. A caller who goes away
  * takes no text from others. Callers that wait stand in line in their order; at
  * most 10,000 texts wait, and more fail at once as retryable; a single call may
  * have more, which then join the line part by part. Each caller waits no longer
@@ -79,7 +82,7 @@ export const make = (embedder: Embedding, options: Options = {}): Effect.Effect<
     })
     const linger = Duration.toMillis(options.linger ?? "5 millis")
     const slots = yield* Effect.makeSemaphore(positive("concurrency", options.concurrency ?? 4))
-    const isOfOneText = options.isOfOneText ?? (() => true)
+    const isOfOneText = options.isOfOneText ?? (({ isRefusal }) => isRefusal !== false)
     /** Open while texts wait, and while they fill a batch. */
     const arrived = yield* Effect.makeLatch(false)
     const filled = yield* Effect.makeLatch(false)
@@ -88,7 +91,7 @@ export const make = (embedder: Embedding, options: Options = {}): Effect.Effect<
     let isClosed = false
 
     const failure = (description: string, isRetryable: boolean) =>
-      new EmbedderError({ embedder: embedder.id, description, isRetryable })
+      new EmbedderError({ embedder: embedder.id, description, isRetryable, isRefusal: false })
     const closed = () => failure("the embedder is closed", true)
 
     /** Ends a call, once; a batch that nobody waits for any more is given up. */
@@ -128,31 +131,13 @@ export const make = (embedder: Embedding, options: Options = {}): Effect.Effect<
       for (const { call } of items) end(call, exit)
     }
 
-    const isRefused = (cause: Cause.Cause<EmbedderError>): boolean =>
-      Cause.isFailType(cause) && !cause.error.isRetryable && isOfOneText(cause.error)
-
-    const embed = (items: ReadonlyArray<TextLine.Item>) =>
-      Effect.exit(Effect.suspend(() => embedder.embed(items.map(({ text }) => text))))
-
-    const singly = (items: ReadonlyArray<TextLine.Item>): Effect.Effect<void> =>
-      Effect.gen(function*() {
-        for (const [at, item] of items.entries()) {
-          if (!isWaiting(item)) continue
-          const exit = yield* embed([item])
-          if (Exit.isSuccess(exit)) give([item], exit.value)
-          else if (isRefused(exit.cause)) spoil([item], exit.cause)
-          // What is not one text's fault would befall the rest of them as well.
-          else return spoil(items.slice(at), exit.cause)
-        }
-      })
-
-    const ask = (items: ReadonlyArray<TextLine.Item>): Effect.Effect<void> =>
-      Effect.flatMap(embed(items), (exit) => {
-        if (Exit.isSuccess(exit)) return Effect.sync(() => give(items, exit.value))
-        return items.length > 1 && isRefused(exit.cause)
-          ? singly(items)
-          : Effect.sync(() => spoil(items, exit.cause))
-      })
+    const ask = Bisection.make({
+      embed: (texts) => Effect.exit(Effect.suspend(() => embedder.embed(texts))),
+      isRefused: (error) => !error.isRetryable && isOfOneText(error),
+      isWaiting,
+      give,
+      spoil
+    })
 
     const start = (items: ReadonlyArray<TextLine.Item>): Effect.Effect<void> =>
       Effect.suspend(() => {

@@ -63,7 +63,7 @@ export const make = (embedder: Embedding, options: Options = {}): Embedding => {
   const running = new Map<string, Run>()
 
   const failure = (description: string, isRetryable: boolean) =>
-    new EmbedderError({ embedder: embedder.id, description, isRetryable })
+    new EmbedderError({ embedder: embedder.id, description, isRetryable, isRefusal: false })
 
   const use = (key: string): Float32Array | undefined => {
     const vector = kept.get(key)

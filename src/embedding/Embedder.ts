@@ -23,6 +23,11 @@ export class EmbedderError extends Schema.TaggedError<EmbedderError>("causeway/E
     embedder: Schema.String,
     description: Schema.String,
     isRetryable: Schema.Boolean,
+    /**
+     * Whether what a text says or how long it is is the reason, so that others may have vectors; absent when that
+     * cannot be told.
+     */
+    isRefusal: Schema.optionalWith(Schema.Boolean, { exact: true }),
     cause: Schema.optionalWith(Schema.Defect, { exact: true })
   }
 ) {
@@ -43,6 +48,8 @@ export interface Embedding {
   readonly lexicalWeight?: number | undefined
   /** One unit vector per text, in order. An empty text gives the zero vector. */
   readonly embed: (texts: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Float32Array>, EmbedderError>
+  /** Succeeds when the embedder can answer, as far as is known without paying for it; absent where nothing can be away. */
+  readonly ping?: Effect.Effect<void, EmbedderError> | undefined
 }
 
 /**

@@ -16,6 +16,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as BatchingEmbedder from "../embedding/BatchingEmbedder.js"
 import * as Embedder from "../embedding/Embedder.js"
+import * as WatchedEmbedder from "../embedding/WatchedEmbedder.js"
 import * as LlmError from "../llm/LlmError.js"
 import * as Telemetry from "../telemetry/Telemetry.js"
 import * as Capabilities from "./Capabilities.js"
@@ -96,18 +97,32 @@ const problem = (options: Options): readonly [option: string, sentence: string] 
 
 const defaults = { maxTexts: 64, maxTextLength: 24_000, concurrency: 4, timeout: "10 seconds", retries: 3 } as const
 
-/** What the content of a text may be the reason for. */
-const ofOneText: ReadonlySet<string> = new Set<LlmError.Reason>(["RequestRejected", "ContextTooLong", "ContentBlocked"])
+/** What a text is the reason for; of a request that is merely rejected, nobody knows what was wrong with it. */
+const refusals: ReadonlySet<string> = new Set<LlmError.Reason>(["ContextTooLong", "ContentBlocked"])
+const doubtful: LlmError.Reason = "RequestRejected"
 
-const isOfOneText = ({ cause }: Embedder.EmbedderError): boolean =>
-  cause instanceof LlmError.LlmError && ofOneText.has(cause.reason)
+const translate = (error: LlmError.LlmError): Embedder.EmbedderError =>
+  new Embedder.EmbedderError({
+    embedder: error.provider,
+    description: error.description,
+    isRetryable: error.isRetryable,
+    ...(error.reason === doubtful ? {} : { isRefusal: refusals.has(error.reason) }),
+    cause: error
+  })
+
+/** A call that was not sent says nothing of the provider. */
+const isOfProvider = (error: Embedder.EmbedderError): boolean =>
+  !(error.cause instanceof LlmError.LlmError && error.cause.phase === "queue") &&
+  (error.isRetryable || error.isRefusal === false)
 
 /**
  * Builds an embedder whose id is `provider/model@dimensions`. An empty text, or
  * one of blanks as far as it would be sent, gives the zero vector without being sent; all others come back
  * of length 1. Every answer is checked: as many vectors as texts, in their order
  * by `index`, each of `dimensions` finite numbers, or the call fails, not
- * retryable. A wait that `Retry-After` asks for holds up all requests, and is
+ * retryable. A text that is too long or that the provider's rules forbid is a
+ * refusal. `ping` tells how the last request went, and asks for one word's vector
+ * at most once a minute when there was none. A wait that `Retry-After` asks for holds up all requests, and is
  * not begun when it is longer than the caller's time or than a minute. When the
  * scope closes, whoever still waits fails as retryable. Fails with a
  * `ConfigError` that names the option that cannot be used.
@@ -142,18 +157,15 @@ export const make = (
       timeout: Duration.toMillis(options.timeout ?? defaults.timeout),
       retries: options.retries ?? defaults.retries
     })
-    const batched = yield* BatchingEmbedder.make({
+    const watched = WatchedEmbedder.make({
       id: `${provider}/${model}@${dimensions}`,
       dimensions,
-      embed: (texts) =>
-        Effect.mapError(ask(texts), (error) =>
-          new Embedder.EmbedderError({
-            embedder: provider,
-            description: error.description,
-            isRetryable: error.isRetryable,
-            cause: error
-          }))
-    }, { maxTexts, concurrency: options.concurrency ?? defaults.concurrency, isOfOneText })
+      embed: (texts) => Effect.mapError(ask(texts), translate)
+    }, { isDown: isOfProvider })
+    const batched = yield* BatchingEmbedder.make(watched, {
+      maxTexts,
+      concurrency: options.concurrency ?? defaults.concurrency
+    })
 
     const embed = (texts: ReadonlyArray<string>) => {
       const beginnings = texts.map((text) => TextCut.beginning(text, maxTextLength))
@@ -178,7 +190,8 @@ export const make = (
             [Telemetry.Attribute.provider]: provider,
             [Telemetry.Attribute.requestModel]: model
           }
-        })
+        }),
+      ping: batched.ping
     }
   })
 

@@ -12,6 +12,7 @@ import * as IndexLaws from "./internal/IndexLaws.js"
 import * as InputLaws from "./internal/InputLaws.js"
 import type { Law as Law_ } from "./internal/Law.js"
 import * as ListLaws from "./internal/ListLaws.js"
+import * as RankingLaws from "./internal/RankingLaws.js"
 import * as SearchLaws from "./internal/SearchLaws.js"
 import * as VersionLaws from "./internal/VersionLaws.js"
 
@@ -38,6 +39,7 @@ export const laws: ReadonlyArray<Law> = [
   ...VersionLaws.laws,
   ...InputLaws.laws,
   ...SearchLaws.laws,
+  ...RankingLaws.laws,
   ...FilterLaws.laws,
   ...ListLaws.laws,
   ...ChangeLaws.laws

@@ -10,6 +10,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 const marker = /<!-- snippet: (?<path>[^#\s]+)(?:#(?<region>[\w-]+))? -->\n```ts\n(?<code>[\s\S]*?)```/gu
+/** A marker whose block is not there: it would show nothing. */
+const bare = /(?<mark><!-- snippet: [^\n]* -->)\n(?!```ts\n)/gu
 const anyBlock = /(?<before>[^\n]*)\n```(?:ts|typescript)\n/gu
 
 const markdown = (folder: string): ReadonlyArray<string> =>
@@ -40,7 +42,8 @@ const pages = [...readdirSync(".").filter((name) => name.endsWith(".md")), ...ma
 let blocks = 0
 
 for (const page of pages) {
-  const text = readFileSync(page, "utf8")
+  const found = readFileSync(page, "utf8")
+  const text = found.replace(bare, "$<mark>\n```ts\n```\n")
   for (const block of text.matchAll(anyBlock)) {
     if (!block.groups?.before?.startsWith("<!-- snippet: ")) {
       wrong.push(`${page}: a TypeScript block without a snippet marker, after "${block.groups?.before ?? ""}"`)
@@ -51,7 +54,7 @@ for (const page of pages) {
     const name = region === undefined ? path : `${path}#${region}`
     return `<!-- snippet: ${name} -->\n\`\`\`ts\n${cut(path, region)}\n\`\`\``
   })
-  if (updated === text) continue
+  if (updated === found) continue
   if (isCheck) wrong.push(`${page}: a snippet differs from its source; run npm run docs`)
   else writeFileSync(page, updated)
 }

@@ -193,6 +193,28 @@ describe("Calibration.assess", () => {
     assert.isAbove(best, other)
   })
 
+  it("gives numbers from 0 to 1 for whatever signals and weights", () => {
+    const any = FastCheck.double()
+    const weight = FastCheck.oneof(any, FastCheck.constantFrom(1.7e308, -1.7e308, Infinity, -Infinity, Number.NaN))
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.array(FastCheck.tuple(any, any), { maxLength: 6 }),
+        FastCheck.array(weight, { maxLength: 7 }),
+        weight,
+        FastCheck.constantFrom("ours", "theirs"),
+        (signals, weights, intercept, corpus) => {
+          const { confidences } = Calibration.assess(
+            signals.map(([bm25Share, cosine]) => ({ signals: { bm25: 0, bm25Share, cosine } })),
+            { models: [{ ...model, weights, intercept }], corpus, embedder: "hash" }
+          )
+          assert.lengthOf(confidences, signals.length)
+          for (const confidence of confidences) assert.isTrue(confidence >= 0 && confidence <= 1, String(confidence))
+        }
+      ),
+      { numRuns: 500 }
+    )
+  })
+
   it("gives nothing for nothing", () => {
     assert.deepStrictEqual(
       Calibration.assess([], { models: [model], corpus: "ours", embedder: "hash" }).confidences,
@@ -218,6 +240,14 @@ describe("Calibration.fromJson", () => {
       ["other features", JSON.stringify({ ...model, features: ["x"], weights: [1] }), "calibrate again"],
       ["too few weights", JSON.stringify({ ...model, weights: [1] }), "weights"],
       ["a weight that is no number", JSON.stringify({ ...model, weights: model.weights.map(() => null) }), "weights"],
+      ["a weight beyond all fits", JSON.stringify({ ...model, weights: model.weights.map(() => 1e308) }), "weights"],
+      [
+        "an intercept beyond all numbers",
+        JSON.stringify({ ...model, intercept: 0 }).replace(":0,", ":1e999,"),
+        "intercept"
+      ],
+      ["half a question", JSON.stringify({ ...model, questions: 0.5 }), "questions"],
+      ["questions without end", JSON.stringify({ ...model, questions: 7 }).replace(":7,", ":1e999,"), "questions"],
       ["an error above 1", JSON.stringify({ ...model, ece: 2 }), "ece"],
       ["no corpus", JSON.stringify({ ...model, corpus: "" }), "corpus"]
     ] as const

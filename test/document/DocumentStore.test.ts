@@ -40,16 +40,16 @@ describe("DocumentStore.layerMemory with another embedder", () => {
       const store = yield* DocumentStore.DocumentStore
       const error = yield* Effect.flip(store.index("t", [{ id: "a", text: "Text." }]))
       assert.strictEqual(error.method, "index")
-      assert.strictEqual(error.reason._tag, "Unavailable")
+      assert.strictEqual(error.reason._tag, "Unembedded")
       assert.isTrue(error.isRetryable)
       assert.deepStrictEqual(yield* store.size("t"), { documents: 0, passages: 0, revision: 0 })
     }).pipe(Effect.provide(broken(true))))
 
-  it.effect("is incompatible when trying the embedder again cannot help", () =>
+  it.effect("is not retryable when trying the embedder again cannot help", () =>
     Effect.gen(function*() {
       const store = yield* DocumentStore.DocumentStore
       const error = yield* Effect.flip(store.index("t", [{ id: "a", text: "Text." }]))
-      assert.strictEqual(error.reason._tag, "Incompatible")
+      assert.strictEqual(error.reason._tag, "Unembedded")
       assert.isFalse(error.isRetryable)
     }).pipe(Effect.provide(broken(false))))
 
@@ -61,7 +61,7 @@ describe("DocumentStore.layerMemory with another embedder", () => {
           Effect.provide(withEmbedder(() => Effect.succeed(vectors))),
           Effect.flip
         )
-        assert.strictEqual(error.reason._tag, "Incompatible")
+        assert.strictEqual(error.reason._tag, "Unembedded")
       }
     }))
 

@@ -28,6 +28,16 @@ describe("Duplicates.isSame", () => {
     }
   })
 
+  it("keeps a loss apart from a gain, however its minus is written, and no dash for one", () => {
+    const text = words(200).join(" ")
+    for (const [a, b] of [["-5%", "5%"], ["(-5)", "(5)"], ["-$5", "$5"], ["\u22125", "5"], ["-.5", ".5"]] as const) {
+      assert.isFalse(same(`${text} ${a}`, `${text} ${b}`), `${a} ${b}`)
+    }
+    for (const [a, b] of [["-5", "\u22125"], ["3-5", "3 5"], ["q3-5", "q3 5"], ["- 5", "5"], ["5 -", "5"]] as const) {
+      assert.isTrue(same(`${text} ${a}`, `${text} ${b}`), `${a} ${b}`)
+    }
+  })
+
   it("compares texts without words, in other scripts too", () => {
     assert.isTrue(same("", "?!"))
     assert.isTrue(same("日本銀行", "日本銀行。".slice(0, 4)))

@@ -269,28 +269,32 @@ describe("PgDocumentStore.layer", () => {
       }).pipe(Effect.provide(context))
     }), 60_000)
 
-  it.scoped("fails as unavailable when the embedder does, and keeps what was stored", () =>
-    Effect.gen(function*() {
-      const context = yield* Layer.build(Client)
-      yield* Effect.gen(function*() {
-        const embedder = yield* hash
-        const working = yield* storeWith(embedder)
-        yield* working.index("a", corpus.slice(0, 1))
-        const failing = yield* storeWith({
-          ...embedder,
-          embed: () =>
-            new Embedder.EmbedderError({ embedder: embedder.id, description: "is overloaded", isRetryable: true })
-        })
-        const error = yield* Effect.flip(failing.index("a", [{ id: "d0", text: "Changed." }]))
-        assert.isTrue(error.isRetryable)
-        const short = yield* storeWith({ ...embedder, embed: () => Effect.succeed([]) })
-        assert.strictEqual(
-          (yield* Effect.flip(short.index("a", [{ id: "d0", text: "Changed." }]))).reason._tag,
-          "Incompatible"
-        )
-        assert.strictEqual((yield* working.get("a", "d0"))[0]?.text, corpus[0]?.text)
-      }).pipe(Effect.provide(context))
-    }), 60_000)
+  it.scoped(
+    "fails by the embedder's name when the embedder does, and keeps what was stored",
+    () =>
+      Effect.gen(function*() {
+        const context = yield* Layer.build(Client)
+        yield* Effect.gen(function*() {
+          const embedder = yield* hash
+          const working = yield* storeWith(embedder)
+          yield* working.index("a", corpus.slice(0, 1))
+          const failing = yield* storeWith({
+            ...embedder,
+            embed: () =>
+              new Embedder.EmbedderError({ embedder: embedder.id, description: "is overloaded", isRetryable: true })
+          })
+          const error = yield* Effect.flip(failing.index("a", [{ id: "d0", text: "Changed." }]))
+          assert.isTrue(error.isRetryable)
+          const short = yield* storeWith({ ...embedder, embed: () => Effect.succeed([]) })
+          assert.strictEqual(
+            (yield* Effect.flip(short.index("a", [{ id: "d0", text: "Changed." }]))).reason._tag,
+            "Unembedded"
+          )
+          assert.strictEqual((yield* working.get("a", "d0"))[0]?.text, corpus[0]?.text)
+        }).pipe(Effect.provide(context))
+      }),
+    60_000
+  )
 
   it.scoped(
     "holds every acknowledged document, once, after the process was killed five times",

@@ -9,9 +9,11 @@ import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Consistency from "../integration/consistency.js"
 import * as Directory from "./directory.js"
+import * as Embedders from "./embedders.js"
 
 describe("PgReindex.run on PGlite", () => {
   it.scoped("gives what one embedder embedded the vectors of another, a batch at a time", () =>
@@ -47,4 +49,32 @@ describe("PgReindex.run on PGlite", () => {
       assert.strictEqual((yield* store.index("t", documents)).filter(({ status }) => status === "unchanged").length, 7)
       yield* Consistency.check(Context.get(client, SqlClient.SqlClient))
     }), 60_000)
+
+  it.scoped(
+    "says which document the new embedder refuses, and goes on where it was when that is gone",
+    () =>
+      Effect.gen(function*() {
+        const client = yield* Layer.build(Pglite.layer({ dataDir: yield* Directory.prepared }))
+        const hash = yield* Effect.provide(Embedder.Embedder, Embedder.layerHash)
+        const store = yield* Layer.build(PgDocumentStore.layer().pipe(Layer.provide(Embedder.layerHash))).pipe(
+          Effect.map((context) => Context.get(context, DocumentStore.DocumentStore)),
+          Effect.provide(client)
+        )
+        const documents = ["heron", "stork", "poison", "plover"].map((text) => ({ id: text, text }))
+        yield* store.index("t", documents)
+        const { embedder } = Embedders.make()
+        const reindex = Stream.runLast(PgReindex.run({ batch: 2 })).pipe(
+          Effect.provide(client),
+          Effect.provideService(Embedder.Embedder, { ...embedder, dimensions: hash.dimensions })
+        )
+        const error = yield* Effect.flip(reindex)
+        assert.deepInclude(error.reason, { _tag: "Unembedded", isRetryable: false })
+        assert.include(error.message, "\"poison\"")
+        assert.include(error.message, "remove or replace that document, and reindex again")
+        yield* store.remove("t", ["poison"])
+        assert.deepStrictEqual(Option.getOrUndefined(yield* reindex), { done: 3, left: 0 })
+        yield* Consistency.check(Context.get(client, SqlClient.SqlClient))
+      }),
+    60_000
+  )
 })

@@ -91,7 +91,7 @@ layer(Filled, { timeout: "60 seconds" })("search on Postgres", (it) => {
         const [vector] = yield* embedder.embed([text])
         const terms = text.split(" ")
         const { dimensions } = embedder
-        const read = yield* figures.read({ tenant, terms, filter, isOwn: false, left: 1_000, dimensions })
+        const read = yield* figures.read({ tenant, terms, filter, isOwn: false, dimensions })
         const weights = terms.map((_, n) => Fusion.idf(read.passages, read.matching[n] ?? 0))
         const search = {
           tenant: read.tenant ?? 0,

@@ -217,9 +217,9 @@ describe("SnapshotDocumentStore.layer", () => {
       assert.match(foreign.message, /holds vectors of the embedder causeway-hash-384-v1.*this program uses another-384/)
       assert.isTrue(Fs.readFileSync(path).equals(before))
       const later = Buffer.from(before)
-      later.writeUInt32LE(2, 8)
+      later.writeUInt32LE(3, 8)
       Fs.writeFileSync(path, later)
-      assert.match((yield* refusal(path)).message, /is of format 2, which a later version/)
+      assert.match((yield* refusal(path)).message, /is of format 3, which a later version/)
     }))
 
   it.scoped("lets one program at a time have a file, under whatever name", () =>

@@ -121,6 +121,41 @@ describe("Snippet", () => {
     )
   })
 
+  const characters = (text: string) =>
+    new Set([
+      text.length,
+      ...Array.from(new Intl.Segmenter("und", { granularity: "grapheme" }).segment(text), ({ index }) => index)
+    ])
+
+  const written: ReadonlyArray<readonly [string, string]> = [
+    ["Thai vowels", "ที่นี่มีกำไรขั้นต้นสูงขึ้นมาก".repeat(10)],
+    ["families", `${"x".repeat(20)}${"👨‍👩‍👧‍👦".repeat(40)}`],
+    ["accents of their own", "e\u0301".repeat(200)],
+    ["flags", "🇩🇪".repeat(60)],
+    ["skins", "👍🏽".repeat(80)],
+    ["Hindi", "लाभ मार्जिन बढ़ा".repeat(20).replaceAll(" ", "")],
+    ["Korean letters", "한글".repeat(80)],
+    ["ends of lines", "margin\r\n".repeat(40)],
+    ["signs before words", "❤️margin กำไร ".repeat(30)]
+  ]
+  for (const [what, text] of written) {
+    it(`cuts no character in two, nor marks half of one, in a text of ${what}`, () => {
+      const ends = characters(text)
+      for (const query of ["กำไร", "margin", "zebra", "ที่", "नि", "한", "e\u0301".repeat(200)]) {
+        for (let maxLength = 40; maxLength < 80; maxLength++) {
+          const { highlights, span, text: slice } = Snippet.make(query, text, { maxLength })
+          assert.isTrue(ends.has(span.start) && ends.has(span.end), `${query} ${maxLength}: ${slice}`)
+          assert.isAbove(slice.length, 0)
+          assert.isAtMost(slice.length, maxLength)
+          if (what === "signs before words") continue
+          for (const { end, start } of highlights) {
+            assert.isTrue(ends.has(span.start + start) && ends.has(span.start + end), `${query}: ${slice}`)
+          }
+        }
+      }
+    })
+  }
+
   it("marks stretches that are inside, rising, apart, not empty, and hold a word of the query", () => {
     FastCheck.assert(FastCheck.property(queries, texts, (query, text) => {
       const wanted = new Set(Tokenizer.terms(query))

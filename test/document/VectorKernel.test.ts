@@ -72,6 +72,48 @@ describe("VectorKernel", () => {
     )
   })
 
+  it("gives the same bits both ways for numbers at the edges of what there is", () => {
+    const edge = FastCheck.oneof(
+      FastCheck.constantFrom(
+        0,
+        -0,
+        1.4e-45,
+        -1.4e-45,
+        1.1e-38,
+        3.4e38,
+        -3.4e38,
+        1,
+        -1,
+        Number.NaN,
+        Infinity,
+        -Infinity
+      ),
+      FastCheck.float()
+    )
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.integer({ min: 1, max: 40 }),
+        FastCheck.array(FastCheck.array(edge, { minLength: 40, maxLength: 40 }), { minLength: 1, maxLength: 50 }),
+        FastCheck.array(edge, { minLength: 40, maxLength: 40 }),
+        FastCheck.boolean(),
+        (dimensions, rows, asked, isUnit) => {
+          const given = new Float32Array(asked.slice(0, dimensions).map((value) => Number.isFinite(value) ? value : 0))
+          const query = isUnit ? VectorColumns.unit(given) : given
+          const [fast, plain] = [true, false].map((simd) => {
+            const columns = VectorColumns.make(VectorKernel.make({ dimensions, simd }))
+            assert.isTrue(columns.reserve(rows.length))
+            for (const row of rows) columns.push(new Float32Array(row.slice(0, dimensions)))
+            return columns
+          })
+          const quick = fast?.dots(query).slice(0, rows.length)
+          assert.deepStrictEqual(quick, plain?.dots(query).slice(0, rows.length))
+          for (let n = 0; n < rows.length; n++) assert.deepStrictEqual(fast?.dot(query, n), quick?.[n])
+        }
+      ),
+      { numRuns: 200 }
+    )
+  })
+
   for (const [name, simd] of kernels) {
     it(`keeps what is stored when more memory is taken, with ${name}`, () => {
       const kernel = VectorKernel.make({ dimensions: 384, simd })

@@ -11,154 +11,27 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import { connect, createServer } from "node:net"
-import type { Socket } from "node:net"
 import * as Postgres from "./postgres.js"
+import {
+  clients,
+  Cluster,
+  cluster,
+  document,
+  figures,
+  held,
+  inCluster,
+  measured,
+  opened,
+  proxy,
+  query,
+  quiet,
+  reached,
+  resumed,
+  tenant,
+  timed
+} from "./regionServers.js"
 import type { Victim } from "./replica.js"
 import * as Replica from "./replica.js"
-
-const tenant = "tenant"
-
-const query = { tenant, text: "herons", limit: 1 }
-
-const document = (n: number) => ({ id: "report", text: `Report ${n} is about herons.` })
-
-/** A primary and two replicas that stream from it. */
-class Cluster extends Context.Tag("test/Cluster")<Cluster, {
-  readonly home: Victim
-  readonly near: Victim
-  readonly far: Victim
-  /** A new database, once every server has it. */
-  readonly database: Effect.Effect<string>
-}>() {}
-
-const cluster = Effect.gen(function*() {
-  const { createDatabase, process } = yield* Postgres.Server
-  const home = Replica.victim(process)
-  const near = yield* Replica.replica(process)
-  const far = yield* Replica.replica(process)
-  const database = Effect.gen(function*() {
-    const name = yield* createDatabase
-    for (const { query } of [near, far]) {
-      yield* Effect.repeat(query(`select from pg_database where datname = '${name}'`), {
-        schedule: Replica.soon,
-        until: (rows) => rows.length === 1
-      })
-    }
-    return name
-  })
-  return { home, near, far, database: Effect.orDie(database) }
-})
-
-interface Ports {
-  readonly home: Victim["client"]
-  readonly near: Victim["client"]
-  readonly far: Victim["client"]
-}
-
-const opened = (database: string, { far, home, near }: Ports, options: Partial<PgRegions.Options<never>> = {}) =>
-  Effect.gen(function*() {
-    const context = yield* Layer.build(
-      PgRegions.layer({
-        primary: { name: "home", client: home(database) },
-        replicas: [{ name: "near", client: near(database) }, { name: "far", client: far(database) }],
-        checkEvery: "100 millis",
-        maxBehind: "1 second",
-        indexFrom: Infinity,
-        ...options
-      }).pipe(Layer.provide(Embedder.layerHash))
-    )
-    const store = Context.get(context, DocumentStore)
-    const regions = Context.get(context, PgRegions.PgRegions)
-    const states = Effect.map(regions.status, (all) => all.map(({ state }) => state))
-    yield* store.index("first", [document(0)])
-    yield* reached(states, (all) => all.every((state) => state === "serving"))
-    return { store, regions, states, origin: Effect.map(store.search(query), ([hit]) => hit?.origin) }
-  })
-
-const clients = ({ far, home, near }: Context.Tag.Service<Cluster>): Ports => ({
-  home: home.client,
-  near: near.client,
-  far: far.client
-})
-
-const inCluster = (options?: Partial<PgRegions.Options<never>>) =>
-  Effect.gen(function*() {
-    const servers = yield* Cluster
-    return { ...servers, ...(yield* opened(yield* servers.database, clients(servers), options)) }
-  })
-
-const clock = Effect.sync(() => performance.now())
-
-/** Asks again and again until the answer is as it should be, and says after how many milliseconds it was. */
-const reached = <A, E, R>(ask: Effect.Effect<A, E, R>, isSo: (answer: A) => boolean) =>
-  Effect.gen(function*() {
-    const before = yield* clock
-    yield* Effect.repeat(ask, { schedule: Replica.soon, until: isSo }).pipe(
-      Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => "it never was as it should be" as const })
-    )
-    return (yield* clock) - before
-  })
-
-const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const before = yield* clock
-    const result = yield* effect
-    return { result, millis: (yield* clock) - before }
-  })
-
-/** Lets a replica replay nothing more until it is resumed, or the scope ends. */
-const held = (victim: Victim) =>
-  Effect.acquireRelease(
-    victim.query("select pg_wal_replay_pause()"),
-    () => Effect.ignore(resumed(victim))
-  )
-
-const resumed = (victim: Victim) => victim.query("select pg_wal_replay_resume()")
-
-const figures: Array<string> = []
-
-const measured = (what: string, millis: number) => {
-  figures.push(`${what}: ${millis.toFixed(0)} ms`)
-}
-
-const quiet = Logger.replace(Logger.defaultLogger, Logger.none)
-
-/** Passes connections on to a port that can be changed, as an address does that moves to another server. */
-const proxy = (first: number) =>
-  Effect.gen(function*() {
-    let target = first
-    const open = new Set<Socket>()
-    const server = createServer((socket) => {
-      const onward = connect(target, "127.0.0.1")
-      for (const [one, other] of [[socket, onward], [onward, socket]] as const) {
-        open.add(one)
-        one.on("error", () => other.destroy())
-        one.on("close", () => {
-          open.delete(one)
-          other.destroy()
-        })
-        one.pipe(other)
-      }
-    })
-    yield* Effect.acquireRelease(
-      Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-      () =>
-        Effect.sync(() => {
-          for (const socket of open) socket.destroy()
-          server.close()
-        })
-    )
-    const address = server.address()
-    return {
-      port: typeof address === "object" && address !== null ? address.port : 0,
-      to: (port: number) => {
-        target = port
-        for (const socket of open) socket.destroy()
-      }
-    }
-  })
 
 if (Postgres.missing !== undefined) {
   const { missing } = Postgres
@@ -415,9 +288,7 @@ for (const { bin, name } of servers) {
         assert.strictEqual(result.reason._tag, "Unavailable")
         measured("a read that finds every server down at the start fails after", millis)
         assert.isBelow(millis, 3_000)
-        yield* home.start
-        yield* near.start
-        yield* far.start
+        yield* Effect.all([home.start, near.start, far.start], { concurrency: 3 })
         moved.to(home.port)
         measured(
           "all servers are back and written to after",
@@ -425,68 +296,9 @@ for (const { bin, name } of servers) {
         )
         assert.strictEqual((yield* store.size(tenant)).documents, 1)
       }))
+
+    it("tells what it measured", () => {
+      process.stderr.write(`PgRegions on ${name}\n${figures.splice(0).map((line) => `  ${line}\n`).join("")}`)
+    })
   })
-
-  layer(Servers, { timeout: "60 seconds", excludeTestServices: true })(
-    `PgRegions.layer when a replica of ${name} is promoted`,
-    (it) => {
-      it.scoped(
-        "passes over it, reads from it when nothing else is left, and follows it under the primary's name",
-        () =>
-          Effect.gen(function*() {
-            const servers = yield* Cluster
-            const { far, home, near } = servers
-            const moved = yield* proxy(home.port)
-            const client = (database: string) =>
-              PgClient.layer({ host: "127.0.0.1", port: moved.port, username: "postgres", database, maxConnections: 8 })
-            const { origin, regions, store } = yield* opened(yield* servers.database, {
-              ...clients(servers),
-              home: client
-            })
-            yield* store.index(tenant, [document(1)])
-            yield* reached(origin, (at) => at?.region === "near")
-            yield* near.query("select pg_promote()")
-            measured("a promoted replica is passed over after", yield* reached(origin, (at) => at?.region === "far"))
-            const [, promoted] = yield* regions.status
-            assert.strictEqual(promoted?.state, "behind")
-            assert.include(promoted?.note ?? "", "promoted")
-
-            yield* home.kill
-            yield* far.kill
-            yield* reached(Effect.either(origin), (at) => at._tag === "Right" && at.right?.region === "near")
-            assert.strictEqual((yield* Effect.flip(store.index(tenant, [document(2)]))).reason._tag, "Unavailable")
-
-            // The address of the primary moves; the other replica does not follow yet.
-            yield* far.start
-            moved.to(near.port)
-            measured(
-              "an address that moved to the promoted one is written to after",
-              yield* reached(Effect.either(store.index(tenant, [document(3)])), ({ _tag }) => _tag === "Right")
-            )
-            const [hit] = yield* store.search(query)
-            assert.strictEqual(hit?.passage.text, "Report 3 is about herons.")
-            // It is a copy of what was, not of what is.
-            yield* reached(regions.status, ([, , other]) =>
-              other?.state === "behind" && other.note?.includes("timeline") === true)
-
-            yield* far.query(
-              `alter system set primary_conninfo = 'host=127.0.0.1 port=${near.port} user=postgres'`
-            )
-            yield* far.query("select pg_reload_conf()")
-            measured(
-              "a replica that follows the new primary is read after",
-              yield* reached(origin, (at) =>
-                at?.region === "far")
-            )
-            const [again] = yield* store.search(query)
-            assert.strictEqual(again?.passage.text, "Report 3 is about herons.")
-          }),
-        { timeout: 120_000 }
-      )
-
-      it("tells what it measured", () => {
-        process.stderr.write(`PgRegions on ${name}\n${figures.splice(0).map((line) => `  ${line}\n`).join("")}`)
-      })
-    }
-  )
 }

@@ -6,6 +6,7 @@ import * as PgReindex from "causeway-mcp/document/PgReindex"
 import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -196,6 +197,49 @@ for (const { bin, name } of Postgres.found) {
           const [hit] = yield* store.search({ tenant: "a", text: "", vector, limit: 1 })
           assert.strictEqual(hit?.passage.documentId, "d1")
           assert.closeTo(hit?.signals.cosine ?? 0, 1, 1e-5)
+          yield* Consistency.check(sql)
+        })
+      ))
+
+    it.scoped("does not end before writers with the old embedder have, whose transactions it cannot see", () =>
+      onNew((sql, database) =>
+        Effect.gen(function*() {
+          const server = yield* Postgres.Server
+          const hash = yield* Effect.provide(Embedder.Embedder, Embedder.layerHash)
+          const old = yield* storeWith(hash)
+          yield* old.index("a", documents(5))
+          const isWritten = yield* Deferred.make<void>()
+          const goOn = yield* Deferred.make<void>()
+          const writing = yield* Effect.fork(sql.withTransaction(
+            old.index("b", [{ id: "late", text: "Written while others embed anew." }]).pipe(
+              Effect.zipLeft(Deferred.succeed(isWritten, undefined)),
+              Effect.zipLeft(Deferred.await(goOn))
+            )
+          ))
+          yield* Deferred.await(isWritten)
+          const { embedder } = yield* newer()
+          const steps: Array<PgReindex.Progress> = []
+          const other = yield* Layer.build(Layer.fresh(server.client(database)))
+          const running = yield* reindex(embedder).pipe(
+            Stream.runForEach((progress) => Effect.sync(() => steps.push(progress))),
+            Effect.provide(other),
+            Effect.fork
+          )
+          yield* Effect.repeat(Effect.sync(() => steps.at(-1)?.left), {
+            until: (left) => left === 0,
+            schedule: Schedule.spaced("5 millis")
+          })
+          // It looks every half second whether they have.
+          yield* Effect.sleep("800 millis")
+          assert.isNull(running.unsafePoll())
+          // Its own embedder's writers are not kept waiting meanwhile, nor does it wait for them.
+          const after = yield* Effect.provide(storeWith(embedder), other)
+          assert.strictEqual((yield* after.index("a", [{ id: "new", text: "Herons." }]))[0]?.status, "indexed")
+          yield* Deferred.succeed(goOn, undefined)
+          yield* Fiber.join(writing)
+          yield* Fiber.join(running).pipe(Effect.timeout("10 seconds"))
+          assert.deepStrictEqual(steps.at(-1), { done: 7, left: 0 })
+          assert.strictEqual((yield* after.search({ tenant: "b", text: "written", limit: 1 })).length, 1)
           yield* Consistency.check(sql)
         })
       ))

@@ -6,7 +6,7 @@ import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as Effect from "effect/Effect"
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -145,6 +145,21 @@ describe("the reference server, started wrongly", () => {
         assert.notMatch(err, /^\s+at /mu)
         assert.strictEqual(out, "")
       }), 30_000)
+  }
+
+  for (const settings of [{ RERANK: "maybe" }, { CALIBRATION: "/nowhere.json" }]) {
+    it.scopedLive(
+      `refuses ${Object.keys(settings)[0]} before it opens anything, and says what to write`,
+      () =>
+        Effect.gen(function*() {
+          const dataDir = join(yield* temporary, "data")
+          const { err, lines } = yield* refused({ DATA_DIR: dataDir, PORT: "0", ...settings })
+          assert.match(lines[0] ?? "", /write/u)
+          assert.notMatch(err, /documents:|sessions:/u)
+          assert.isFalse(existsSync(dataDir))
+        }),
+      30_000
+    )
   }
 
   it.scopedLive("refuses a port in use, naming it", () =>

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Passage } from "causeway-mcp/document/Document"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as DocumentStoreLaws from "causeway-mcp/testing/DocumentStoreLaws"
@@ -105,6 +106,88 @@ const faults: ReadonlyArray<readonly [fault: string, law: string, (store: Store)
           store.search(query),
           (hits) => query.vector === undefined ? hits : hits.map((hit) => ({ ...hit, score: Number.NaN }))
         )
+    })
+  ],
+  [
+    "cuts the names of tenants",
+    "takes a tenant's name of 2,000 bytes",
+    (store) => ({ index: (tenant, documents) => store.index(tenant.slice(0, 500), documents) })
+  ],
+  [
+    "hands out what it keeps",
+    "keeps what is stored apart",
+    (store) => {
+      const kept = new Map<string, ReadonlyArray<Passage>>()
+      return {
+        get: (tenant, id) =>
+          Effect.map(store.get(tenant, id), (passages) => {
+            const known = kept.get(`${tenant} ${id}`) ?? passages
+            kept.set(`${tenant} ${id}`, known)
+            return known
+          })
+      }
+    }
+  ],
+  [
+    "remembers what a filter let through",
+    "sees what a document became",
+    (store) => {
+      const known = new Map<string, ReadonlyArray<DocumentStore.Hit>>()
+      return {
+        search: (query) => {
+          const key = JSON.stringify([query.tenant, query.text, query.filter])
+          return known.has(key)
+            ? Effect.succeed(known.get(key) ?? [])
+            : Effect.tap(store.search(query), (hits) => Effect.sync(() => known.set(key, hits)))
+        }
+      }
+    }
+  ],
+  [
+    "takes filters of one beginning for one",
+    "tells filters apart",
+    (store) => ({ search: ({ filter: { until: _, ...filter } = {}, ...query }) => store.search({ ...query, filter }) })
+  ],
+  [
+    "shows its score as a share",
+    "lowers the share alike",
+    (store) => ({
+      search: (query) =>
+        Effect.map(
+          store.search(query),
+          (hits) => hits.map((hit) => ({ ...hit, signals: { ...hit.signals, bm25Share: hit.score } }))
+        )
+    })
+  ],
+  [
+    "weighs words by what was removed, too",
+    "weighs words by what is stored now",
+    (store) => {
+      const removed = new Set<string>()
+      return {
+        remove: (tenant, ids) => Effect.sync(() => ids.filter((id) => !removed.has(id) && removed.add(id)).length),
+        search: (query) =>
+          Effect.map(store.search(query), (hits) => hits.filter(({ passage }) => !removed.has(passage.documentId)))
+      }
+    }
+  ],
+  [
+    "orders ids as people do",
+    "breaks ties by document id, then position",
+    (store) => ({
+      search: (query) =>
+        Effect.map(
+          store.search(query),
+          (hits) =>
+            [...hits].sort((a, b) => b.score - a.score || a.passage.documentId.localeCompare(b.passage.documentId))
+        )
+    })
+  ],
+  [
+    "searches by words alone where there are some",
+    "puts the nearer of two passages first",
+    (store) => ({
+      search: (query) => store.search(query.text === "" ? query : { ...query, vector: undefined })
     })
   ],
   [

@@ -49,6 +49,12 @@ const conflicting: ReadonlyArray<readonly [string, string]> = [
   ["another amount in another scale", "In the third quarter, Acme's revenue was $4,610 million."],
   ["another percentage", "Gross margin was 39 percent in the third quarter."],
   ["another amount of a sentence without a period", "Revenue was $3.9bn."],
+  ["another amount under a heading that heads anything", "## Financial highlights\n\nRevenue was $4.6 billion."],
+  ["another amount under the heading of its own name", "Revenue\nRevenue was $4.6 billion."],
+  [
+    "another amount below a headline",
+    "Acme Corp beats all that was hoped for in cloud and chips\nRevenue was $4.6 billion."
+  ],
   ["another amount of the same quarter by its sign", "Acme reported Q3 2026 revenue of US$4.6bn."]
 ]
 
@@ -89,6 +95,18 @@ const harmless: ReadonlyArray<readonly [string, string]> = [
   ["a parenthesis", "Revenue was $4.2 billion ($4.9 billion before the sale of a unit)."],
   ["a year", "Revenue of 2026 was discussed on page 17."],
   ["other words for other things", "Acme Corp hired 39 engineers in Ohio and closed 41 stores."],
+  ["a country", "US revenue was $1.2 billion in the third quarter."],
+  ["a country with its points", "Revenue in the U.S. was $1.2 billion in the third quarter."],
+  ["a country named behind", "Gross margin in the USA was 44%."],
+  ["the rest", "Other revenue was $0.2 billion in the third quarter."],
+  ["a part of the whole", "Same-store revenue was $3.1 billion, and revenue from own brands $0.2 billion."],
+  ["a segment in a heading", "Cloud segment\nRevenue was $1.2 billion in the third quarter."],
+  ["a segment in a heading by its mark", "## 3. Cloud\n\nGross margin improved. Revenue was $1.2 billion."],
+  ["the same in a scale named elsewhere", "Revenue was $4,213 (in millions), cost of revenue $2,486."],
+  ["the same, counted in thousands", "In thousands, revenue was $4,200,000."],
+  ["a currency nobody reads", "Revenue was NT$130 billion, or R$ 23 billion."],
+  ["what was so before", "Before restatement, revenue was $4.5 billion."],
+  ["what would be so", "If the sale closes, revenue is $3.9 billion."],
   ["a number with two readings", "Revenue was $4.600."]
 ]
 
@@ -134,6 +152,29 @@ describe("Answer, when documents contradict each other", () => {
         const { data } = yield* ask([report(base), other(text, { metadata })], said)
         assert.notProperty(data, "conflicts", JSON.stringify(metadata))
       }
+    }))
+
+  it.effect("takes a quarter of no year for that of documents of its time alone, since fiscal years begin when they like", () =>
+    Effect.gen(function*() {
+      const metadata = { company: "Acme Corp" }
+      const texts = (first: string, second: string) =>
+        [
+          report(`Acme's revenue was $124 billion in the first quarter${first}.`, {
+            metadata,
+            publishedAt: "2026-01-29T00:00:00.000Z"
+          }),
+          other(`Revenue was $95 billion in the first quarter${second}.`, {
+            metadata,
+            publishedAt: "2025-05-01T00:00:00.000Z"
+          })
+        ] as const
+      const told = "Revenue was $124 billion [report] and $95 billion [other]."
+      for (const [first, second] of [["", ""], ["", " of 2025"], [" of 2025", ""]] as const) {
+        const { data } = yield* ask(texts(first, second), told)
+        assert.notProperty(data, "conflicts", `${first}|${second}`)
+      }
+      const { data } = yield* ask(texts(" of 2025", " of 2025"), told)
+      assert.deepStrictEqual(data.conflicts?.map(({ why }) => why), ["contradicts"])
     }))
 
   it.effect("names a newer document that gives other figures, and prefers it in words", () =>

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Principal from "causeway-mcp/auth/Principal"
 import * as DocumentStore from "causeway-mcp/document/DocumentStore"
+import * as Embedder from "causeway-mcp/embedding/Embedder"
 import * as IndexDocument from "causeway-mcp/toolbox/IndexDocument"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { answer, caller, documents, documentStoreDown, failure, leaks } from "./harness.js"
 
 const name = "index_document"
@@ -25,6 +27,13 @@ const answering = (outcomes: ReadonlyArray<DocumentStore.Outcome>) =>
     DocumentStore.DocumentStore,
     Effect.map(DocumentStore.DocumentStore, (store) => ({ ...store, index: () => Effect.succeed(outcomes) }))
   ).pipe(Layer.provide(documentStoreDown))
+
+/** A store in memory whose embedder answers so. */
+const embedding = (answer: Effect.Effect<ReadonlyArray<Float32Array>, Embedder.EmbedderError>) =>
+  DocumentStore.layerMemory.pipe(
+    Layer.provide(Layer.succeed(Embedder.Embedder, { id: "other", dimensions: 3, embed: () => answer })),
+    Layer.provide(Logger.remove(Logger.defaultLogger))
+  )
 
 describe("IndexDocument", () => {
   it.effect("indexes a document of the caller's tenant, and finds it unchanged the second time", () =>
@@ -108,6 +117,39 @@ describe("IndexDocument", () => {
         ).pipe(Layer.provide(documentStoreDown))
       ))
     ))
+
+  for (
+    const [isRetryable, code, sentence] of [
+      [true, "temporarily_unavailable", "the embedder, which makes documents searchable, did not answer"],
+      [false, "degraded_only", "The embedder, which makes documents searchable, cannot be used as it is set up now"]
+    ] as const
+  ) {
+    it.effect(`says ${code} of the embedder, not of the store, when ${isRetryable ? "it is down" : "it is set up wrongly"}`, () =>
+      Effect.gen(function*() {
+        const failed = yield* failure("index_document", { id: "a", text: "Text." })
+        assert.deepInclude(failed, { code, source: "embedder", retryable: isRetryable })
+        assert.include(failed.message, sentence)
+        assert.notInclude(JSON.stringify(failed), "secret")
+        assert.notProperty(failed, "fallback")
+      }).pipe(Effect.provide(Layer.provide(
+        tools,
+        embedding(Effect.fail(
+          new Embedder.EmbedderError({ embedder: "e", description: "secret", isRetryable, isRefusal: false })
+        ))
+      ))))
+  }
+
+  it.effect("names the document whose text the embedder refuses", () =>
+    Effect.gen(function*() {
+      const failed = yield* failure("index_document", { id: "acme-q3", text: "Text." })
+      assert.deepInclude(failed, { code: "invalid_input", retryable: false })
+      assert.include(failed.message, "the embedder other refused the document \"acme-q3\": too long")
+    }).pipe(Effect.provide(Layer.provide(
+      tools,
+      embedding(Effect.fail(
+        new Embedder.EmbedderError({ embedder: "e", description: "too long", isRetryable: false, isRefusal: true })
+      ))
+    ))))
 
   it.effect("needs the scope documents:write", () =>
     Effect.gen(function*() {

@@ -30,6 +30,8 @@ export interface Arena {
 
 const pageBits = 12
 const pageCells = 1 << pageBits
+/** The first pages are as small as this, and each as large as all before it: most tenants have a few passages. */
+const leastCells = 64
 
 /**
  * The page a region lies in.
@@ -80,8 +82,10 @@ export const make = (): Arena => {
   const live: Array<number> = [0]
   const freePages: Array<number> = []
   const free: Array<Array<number>> = []
+  /** The open page, the first cell of it that was never given away, and its size. */
   let page = 0
-  let next = pageCells
+  let next = 0
+  let end = 0
   let total = 0
   let used = 0
 
@@ -100,16 +104,16 @@ export const make = (): Arena => {
   }
 
   const put = (kind: number, address: number): void => {
-    const held = free[kind]
-    if (held === undefined) free[kind] = [address]
-    else held.push(address)
+    // without a hole: what is left of a page may be larger than all that was asked for so far
+    while (free.length <= kind) free.push([])
+    free[kind]?.push(address)
   }
 
   /** What is left of the open page is cut into regions for later. */
   const close = (): void => {
-    while (next < pageCells) {
-      let kind = kindOf(pageCells - next)
-      if (cellsOf(kind) > pageCells - next) kind--
+    while (next < end) {
+      let kind = kindOf(end - next)
+      if (cellsOf(kind) > end - next) kind--
       put(kind, (page << pageBits) | next)
       next += cellsOf(kind)
     }
@@ -124,9 +128,10 @@ export const make = (): Arena => {
     }
     let address = free[kind]?.pop()
     if (address === undefined) {
-      if (next + cells > pageCells) {
+      if (next + cells > end) {
         close()
-        page = open(pageCells)
+        end = Math.min(pageCells, Math.max(leastCells, total, cells))
+        page = open(end)
         next = 0
       }
       address = (page << pageBits) | next
@@ -139,7 +144,6 @@ export const make = (): Arena => {
   const allocate: Arena["allocate"] = (cells) => {
     const kind = kindOf(cells)
     used += cellsOf(kind)
-    while (free.length <= kind) free.push([])
     return take(kind)
   }
 
@@ -161,7 +165,6 @@ export const make = (): Arena => {
       const marks = new Uint8Array(pages.length)
       let count = 0
       close()
-      next = pageCells
       for (let number = 1; number < pages.length && count < sparsePages; number++) {
         if (pages[number]?.length === 2 * pageCells && (live[number] ?? 0) <= pageCells / 2) {
           marks[number] = 1

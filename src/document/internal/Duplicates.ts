@@ -23,6 +23,15 @@ const isDigit = (code: number): boolean => code >= 48 && code <= 57
 /** Letters, digits and everything beyond ASCII. */
 const isWord = (code: number): boolean => code > 127 || isDigit(code) || (code >= 97 && code <= 122)
 
+const isMinus = (code: number): boolean => code === 45 || code === 0x2212
+
+/** A minus belongs to the number behind it, unless it joins two words or numbers. */
+const isSign = (text: string, at: number): boolean => {
+  const next = text.charCodeAt(at + 1)
+  return isMinus(text.charCodeAt(at)) && isDigit(next === 36 || next === 46 ? text.charCodeAt(at + 2) : next) &&
+    !/[\p{L}\p{N}%)]/u.test(text.charAt(at - 1))
+}
+
 /** The first `count` values, sorted, each once. */
 const distinct = (values: Uint32Array, count: number): Uint32Array => {
   const sorted = values.slice(0, count).sort()
@@ -45,7 +54,8 @@ export const sketch = (text: string): Sketch => {
   for (let at = 0; at <= text.length; at++) {
     const raw = at < text.length ? text.charCodeAt(at) : 32
     const code = raw >= 65 && raw <= 90 ? raw + 32 : raw
-    if (isWord(code) || (code === 46 && hasDigit && isDigit(text.charCodeAt(at + 1)))) {
+    if (length === 0 && isMinus(raw) && isSign(text, at)) hash = Math.imul(hash ^ 45, 0x01000193)
+    else if (isWord(code) || (code === 46 && hasDigit && isDigit(text.charCodeAt(at + 1)))) {
       hash = Math.imul(hash ^ code, 0x01000193)
       hasDigit ||= isDigit(code)
       length++

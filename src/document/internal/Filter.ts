@@ -154,29 +154,46 @@ export const compile = (filter: Filter | undefined): Either.Either<Compiled | un
   })
 
 /**
- * Whether a document passes.
+ * What a filter looks at.
  *
  * @since 0.1.0
- * @category guards
+ * @category models
  */
-export const matches = (
-  filter: Compiled,
-  document: { readonly id: string; readonly publishedAt: number | undefined; readonly metadata: Metadata }
-): boolean => {
+export interface Filtered {
+  readonly id: string
+  readonly publishedAt: number | undefined
+  readonly metadata: Metadata
+}
+
+/** Whether a value is one that a test lets pass, however many those are. */
+const tester = (test: Test): (value: MetadataValue) => boolean => {
+  if (test._tag === "Within") return (value) => typeof value === "number" && value >= test.min && value <= test.max
+  const values = new Set(test.values)
+  return (value) => values.has(value)
+}
+
+/**
+ * Makes a function that says whether a document passes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const passing = (filter: Compiled): (document: Filtered) => boolean => {
+  const tests = filter.metadata.map(([key, test]) => [key, tester(test)] as const)
+  return (document) =>
+    isNamedAndTimely(filter, document) && tests.every(([key, test]) => {
+      const value = Object.hasOwn(document.metadata, key) ? document.metadata[key] : undefined
+      return value !== undefined && test(value)
+    })
+}
+
+/** Whether id and date pass. */
+const isNamedAndTimely = (filter: Compiled, document: Filtered): boolean => {
   if (filter.documentIds !== undefined && !filter.documentIds.has(document.id)) return false
   if (filter.since !== undefined && !(document.publishedAt !== undefined && document.publishedAt >= filter.since)) {
     return false
   }
-  if (filter.until !== undefined && !(document.publishedAt !== undefined && document.publishedAt < filter.until)) {
-    return false
-  }
-  return filter.metadata.every(([key, test]) => {
-    const value = Object.hasOwn(document.metadata, key) ? document.metadata[key] : undefined
-    if (value === undefined) return false
-    return test._tag === "OneOf"
-      ? test.values.includes(value)
-      : typeof value === "number" && value >= test.min && value <= test.max
-  })
+  return filter.until === undefined || (document.publishedAt !== undefined && document.publishedAt < filter.until)
 }
 
 /**

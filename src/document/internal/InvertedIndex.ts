@@ -13,6 +13,7 @@
  */
 import * as Arena from "./Arena.js"
 import * as InvertedSearch from "./InvertedSearch.js"
+import * as WordNumbers from "./WordNumbers.js"
 
 /**
  * @since 0.1.0
@@ -20,13 +21,23 @@ import * as InvertedSearch from "./InvertedSearch.js"
  */
 export interface InvertedIndex {
   /** Takes in a passage, given its words in any order. */
-  readonly add: (slot: number, tokens: ReadonlyArray<string>) => void
+  readonly add: (slot: number, words: Words) => void
   readonly remove: (slot: number) => void
+  /** The words that a passage was taken in with, by number. */
+  readonly words: (slot: number, numbers: WordNumbers.WordNumbers) => Uint32Array
   /** Gives back memory that removals left, a few pages at a time: a millisecond or two at most. */
   readonly tidy: () => void
   /** Looks up words in the order they are asked. */
   readonly ask: (terms: ReadonlyArray<string>) => InvertedSearch.Question
 }
+
+/**
+ * The words of a passage: each as often as it occurs, or by number.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Words = ReadonlyArray<string> | WordNumbers.Numbered
 
 /**
  * How often each token occurs.
@@ -52,6 +63,13 @@ const fitted = (array: Uint32Array<ArrayBuffer>, index: number): Uint32Array<Arr
 }
 
 const { address, cells, count, mostFrequent, shortest, stride } = InvertedSearch.columns
+
+/** Ids by number and numbers by id, one too high: 0 is none. */
+interface Link {
+  readonly forgotten: number
+  ids: Uint32Array<ArrayBuffer>
+  numbers: Uint32Array<ArrayBuffer>
+}
 
 /** A frequency and a place among the words of a passage share 32 bits: a passage has far fewer words than 65,536. */
 const most = 0xffff
@@ -79,6 +97,18 @@ export const make = (): InvertedIndex => {
   let counts = new Uint32Array(0)
   let found = new Uint32Array(0)
   const search = InvertedSearch.make(state)
+  /** How many words were forgotten: their ids are given again. */
+  let forgotten = 0
+  /** What was looked up before: the id by number, and the number by id; of no use once a word was forgotten. */
+  const links = new WeakMap<WordNumbers.WordNumbers, Link>()
+
+  const linkTo = (numbers: WordNumbers.WordNumbers): Link => {
+    const known = links.get(numbers)
+    if (known?.forgotten === forgotten) return known
+    const made = { forgotten, ids: new Uint32Array(0), numbers: new Uint32Array(0) }
+    links.set(numbers, made)
+    return made
+  }
 
   const idOf = (term: string): number => {
     const known = ids.get(term)
@@ -137,12 +167,31 @@ export const make = (): InvertedIndex => {
     return size
   }
 
-  const add: InvertedIndex["add"] = (slot, tokens) => {
+  /** The same for words by number. */
+  const tallyNumbered = ({ numbers, words }: WordNumbers.Numbered): number => {
+    if (found.length < words.length) found = new Uint32Array(2 * words.length)
+    const link = linkTo(numbers)
+    let size = 0
+    for (let n = 0; n < words.length; n++) {
+      const word = words[n] ?? 0
+      const number = WordNumbers.numberOf(word)
+      link.ids = fitted(link.ids, number)
+      const id = (link.ids[number] ||= idOf(numbers.names[number] ?? "") + 1) - 1
+      const before = counts[id] ?? 0
+      if (before === 0) found[size++] = id
+      counts[id] = before + WordNumbers.countOf(word)
+    }
+    return size
+  }
+
+  const add: InvertedIndex["add"] = (slot, given) => {
     state.slotAddress = fitted(state.slotAddress, slot)
     state.slotCount = fitted(state.slotCount, slot)
     state.slotLength = fitted(state.slotLength, slot)
-    const length = tokens.length
-    const size = tally(tokens)
+    const isNumbered = "numbers" in given
+    const size = isNumbered ? tallyNumbered(given) : tally(given)
+    let length = isNumbered ? 0 : given.length
+    if (isNumbered) { for (let n = 0; n < size; n++) length += counts[found[n] ?? 0] ?? 0 }
     const { terms } = state
     // by number, so that a search can halve its way through a passage's words
     const sorted = found.subarray(0, size).sort()
@@ -154,7 +203,7 @@ export const make = (): InvertedIndex => {
       const frequency = Math.min(most, counts[id] ?? 0)
       counts[id] = 0
       numbers[at] = id
-      numbers[at + 1] = append(term, slot, frequency << 16 | ordinal)
+      numbers[at + 1] = InvertedSearch.withFrequency(append(term, slot, frequency << 16 | ordinal), frequency)
       if (frequency > (terms[term + mostFrequent] ?? 0)) terms[term + mostFrequent] = frequency
       if (length < (terms[term + shortest] ?? 0)) terms[term + shortest] = length
     }
@@ -168,6 +217,7 @@ export const make = (): InvertedIndex => {
 
   const forget = (id: number): void => {
     const { terms } = state
+    forgotten++
     arena.free(terms[id * stride + address] ?? 0, terms[id * stride + cells] ?? 0)
     ids.delete(names[id] ?? "")
     names[id] = ""
@@ -192,7 +242,8 @@ export const make = (): InvertedIndex => {
       numbers[to] = moved
       numbers[to + 1] = packed
       const words = state.slotAddress[moved] ?? 0
-      arena.numbers(words)[Arena.offsetOf(words) + 2 * (packed & most) + 1] = place
+      const cell = Arena.offsetOf(words) + 2 * (packed & most) + 1
+      arena.numbers(words)[cell] = InvertedSearch.withFrequency(place, packed >>> 16)
     }
     terms[term + count] = last
     if (4 * last < (terms[term + cells] ?? 0)) resize(term, 2 * last)
@@ -203,13 +254,38 @@ export const make = (): InvertedIndex => {
     const size = state.slotCount[slot] ?? 0
     const numbers = arena.numbers(words)
     const offset = Arena.offsetOf(words)
-    for (let n = 0; n < size; n++) take(numbers[offset + 2 * n] ?? 0, numbers[offset + 2 * n + 1] ?? 0)
+    for (let n = 0; n < size; n++) {
+      take(numbers[offset + 2 * n] ?? 0, InvertedSearch.placeOf(numbers[offset + 2 * n + 1] ?? 0))
+    }
     if (size > 0) arena.free(words, size)
     state.passages--
     state.tokens -= state.slotLength[slot] ?? 0
     state.slotAddress[slot] = 0
     state.slotCount[slot] = 0
     state.slotLength[slot] = 0
+  }
+
+  const words: InvertedIndex["words"] = (slot, numbers) => {
+    const own = state.slotAddress[slot] ?? 0
+    const cells = arena.numbers(own)
+    const offset = Arena.offsetOf(own)
+    const size = state.slotCount[slot] ?? 0
+    const link = linkTo(numbers)
+    link.numbers = fitted(link.numbers, names.length)
+    let packed = new Uint32Array(size)
+    let length = 0
+    for (let n = 0; n < size; n++) {
+      const id = cells[offset + 2 * n] ?? 0
+      const number = (link.numbers[id] ||= numbers.of(names[id] ?? "") + 1) - 1
+      let left = InvertedSearch.frequencyAt(state, id, cells[offset + 2 * n + 1] ?? 0)
+      for (; left > WordNumbers.mostCount; left -= WordNumbers.mostCount) {
+        packed = fitted(packed, length)
+        packed[length++] = WordNumbers.pack(number, WordNumbers.mostCount)
+      }
+      packed = fitted(packed, length)
+      packed[length++] = WordNumbers.pack(number, left)
+    }
+    return packed.subarray(0, length)
   }
 
   const tidy: InvertedIndex["tidy"] = (): void => {
@@ -230,5 +306,5 @@ export const make = (): InvertedIndex => {
     arena.drop(sparse)
   }
 
-  return { add, remove, tidy, ask: (terms) => search(terms.map((term) => ids.get(term))) }
+  return { add, remove, words, tidy, ask: (terms) => search(terms.map((term) => ids.get(term))) }
 }

@@ -25,7 +25,8 @@ export const columns = { address: 0, cells: 1, count: 2, mostFrequent: 3, shorte
 
 /**
  * The lists of an inverted index. A word's cells are slot, and frequency and
- * ordinal in 16 bits each; a passage's are word, rising, and place in its list.
+ * ordinal in 16 bits each; a passage's are word, rising, and place in its list
+ * with the frequency, as far as it goes, in the highest four bits.
  *
  * @since 0.1.0
  * @category models
@@ -42,6 +43,35 @@ export interface Lists {
   slotLength: Uint32Array<ArrayBuffer>
   /** At least the length of the longest passage there ever was. */
   longest: number
+}
+
+/** A frequency from here on stands in the word's list alone. */
+const often = 15
+
+/**
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withFrequency = (place: number, frequency: number): number =>
+  (place | (Math.min(often, frequency) << 28)) >>> 0
+
+/**
+ * @since 0.1.0
+ * @category combinators
+ */
+export const placeOf = (cell: number): number => cell & 0xfffffff
+
+/**
+ * How often a word occurs in a passage, by the passage's cell of it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const frequencyAt = ({ arena, terms }: Lists, id: number, cell: number): number => {
+  const frequency = cell >>> 28
+  if (frequency < often) return frequency
+  const list = terms[id * columns.stride + columns.address] ?? 0
+  return (arena.numbers(list)[Arena.offsetOf(list) + 2 * placeOf(cell) + 1] ?? 0) >>> 16
 }
 
 /**
@@ -117,9 +147,7 @@ export const make = (lists: Lists): (ids: ReadonlyArray<number | undefined>) => 
       else high = middle
     }
     if (low === lists.slotCount[slot] || words[offset + 2 * low] !== id) return 0
-    const list = lists.terms[id * columns.stride + columns.address] ?? 0
-    const at = Arena.offsetOf(list) + 2 * (words[offset + 2 * low + 1] ?? 0)
-    return (lists.arena.numbers(list)[at + 1] ?? 0) >>> 16
+    return frequencyAt(lists, id, words[offset + 2 * low + 1] ?? 0)
   }
 
   /** Adds a word to all its passages; returns how many are touched then. */

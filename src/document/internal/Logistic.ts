@@ -20,7 +20,8 @@ interface Sample {
 }
 
 /**
- * The probability that weights give, 0 to 1. A value that is missing counts as 0.
+ * The probability that weights give, 0 to 1. A value that is missing counts as 0,
+ * and weights that are no numbers, or sum up to none, give 0.
  *
  * @since 0.1.0
  * @category combinators
@@ -28,7 +29,7 @@ interface Sample {
 export const probability = ({ intercept, weights }: Weights, values: ReadonlyArray<number>): number => {
   let sum = intercept
   for (const [n, weight] of weights.entries()) sum += weight * (values[n] ?? 0)
-  return 1 / (1 + Math.exp(-sum))
+  return Number.isNaN(sum) ? 0 : 1 / (1 + Math.exp(-sum))
 }
 
 /** Solves a small symmetric system by elimination. */

@@ -14,6 +14,7 @@ import * as SortedDocuments from "./SortedDocuments.js"
 import * as VectorColumns from "./VectorColumns.js"
 import type { VectorKernel } from "./VectorKernel.js"
 import * as Verdicts from "./Verdicts.js"
+import type { WordNumbers } from "./WordNumbers.js"
 
 /**
  * What is kept of a document, never changed once made.
@@ -44,7 +45,7 @@ export interface Prepared {
   readonly entry: Entry
   readonly version: number | undefined
   /** Of each passage, its title included. */
-  readonly words: ReadonlyArray<ReadonlyArray<string>>
+  readonly words: ReadonlyArray<InvertedIndex.Words>
   /** Of each passage a unit vector, or zero. */
   readonly vectors: ReadonlyArray<Float32Array>
 }
@@ -89,6 +90,8 @@ export interface MemoryIndex {
   readonly all: () => ReadonlyArray<Held>
   /** The vectors of a stored document's passages, one after the other; `undefined` when it is not stored any more. */
   readonly vectors: (entry: Entry) => Float32Array | undefined
+  /** The words of each of a stored document's passages; `undefined` when it is not stored any more. */
+  readonly words: (entry: Entry, numbers: WordNumbers) => ReadonlyArray<Uint32Array> | undefined
   /** In the order of `SortedDocuments`, after a place. */
   readonly list: (
     filter: Filter.Compiled,
@@ -119,7 +122,8 @@ export const passage = ({ entry, version }: Held, position: number): Passage => 
     indexedAt: entry.indexedAt,
     ...(version === undefined ? {} : { version }),
     span: { start, end },
-    metadata: entry.metadata
+    // a copy: whoever reads may go on to change theirs
+    metadata: { ...entry.metadata }
   }
 }
 
@@ -179,7 +183,9 @@ export const make = (kernel: VectorKernel): MemoryIndex => {
   }
 
   const put: MemoryIndex["put"] = ({ entry, vectors: given, version, words: said }) => {
-    if (!vectors.reserve(slots.length + entry.passages.length)) {
+    // what it replaces gives its rows back
+    const freed = documents.get(entry.id)?.slots.length ?? 0
+    if (!vectors.reserve(slots.length - freed + entry.passages.length)) {
       vectors.trim()
       return false
     }
@@ -212,11 +218,12 @@ export const make = (kernel: VectorKernel): MemoryIndex => {
   const passing = (filter: Filter.Compiled): ((slot: number) => boolean) | undefined => {
     if (Filter.isOpen(filter)) return undefined
     const known = verdicts.of(filter, entries.length)
+    const isPassing = Filter.passing(filter)
     return (slot) => {
       const verdict = known[slot]
       if (verdict !== Verdicts.unknown) return verdict === Verdicts.passes
       const entry = entries[slot]
-      const passes = entry !== undefined && Filter.matches(filter, entry)
+      const passes = entry !== undefined && isPassing(entry)
       known[slot] = passes ? Verdicts.passes : Verdicts.fails
       return passes
     }
@@ -283,6 +290,10 @@ export const make = (kernel: VectorKernel): MemoryIndex => {
     },
     get: (id) => documents.get(id)?.held,
     all: () => Array.from(documents.values(), ({ held }) => held),
+    words: (entry, numbers) => {
+      const document = documents.get(entry.id)
+      return document?.held.entry === entry ? document.slots.map((slot) => words.words(slot, numbers)) : undefined
+    },
     vectors: (entry) => {
       const document = documents.get(entry.id)
       if (document?.held.entry !== entry) return undefined
@@ -292,10 +303,11 @@ export const make = (kernel: VectorKernel): MemoryIndex => {
     },
     list: (filter, limit, after) => {
       const found: Array<Held> = []
+      const passes = Filter.passing(filter)
       for (const entry of sorted.after(after)) {
         if (found.length === limit) break
         const held = documents.get(entry.id)?.held
-        if (held !== undefined && Filter.matches(filter, entry)) found.push(held)
+        if (held !== undefined && passes(entry)) found.push(held)
       }
       return found
     },

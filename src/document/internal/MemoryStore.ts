@@ -19,9 +19,12 @@ import * as Filter from "./Filter.js"
 import * as Fusion from "./Fusion.js"
 import * as MemoryChanges from "./MemoryChanges.js"
 import * as MemoryIndex from "./MemoryIndex.js"
+import type { Unembedded } from "./PassageVectors.js"
+import * as PassageVectors from "./PassageVectors.js"
 import * as Preparation from "./Preparation.js"
 import * as VectorKernel from "./VectorKernel.js"
 import * as Versions from "./Versions.js"
+import type { WordNumbers } from "./WordNumbers.js"
 
 /**
  * Why a question has no answer.
@@ -30,7 +33,7 @@ import * as Versions from "./Versions.js"
  * @category models
  */
 export type Trouble =
-  | { readonly _tag: "Unavailable"; readonly cause: unknown }
+  | Unembedded
   | { readonly _tag: "Incompatible" | "Invalid"; readonly description: string }
   | MemoryChanges.Expired
 
@@ -114,6 +117,12 @@ export interface Capture {
   readonly tenants: ReadonlyArray<Tenant>
   /** The vectors of a document's passages, one after the other. */
   readonly vectors: (tenant: string, entry: MemoryIndex.Entry) => Float32Array
+  /** The words of each of a document's passages; `undefined` when it was replaced or removed meanwhile. */
+  readonly words: (
+    tenant: string,
+    entry: MemoryIndex.Entry,
+    numbers: WordNumbers
+  ) => ReadonlyArray<Uint32Array> | undefined
   readonly end: () => void
 }
 
@@ -181,6 +190,7 @@ export const make = ({ embedder, keepChanges = 100_000, maxVectorBytes, simd }: 
   const changes = MemoryChanges.make({ keep: keepChanges, keepAll: keepChanges })
   const lexicalWeight = Fusion.lexicalWeight(embedder)
   const taking = Preparation.makeTurns()
+  const vectors = PassageVectors.make(embedder, Preparation.batchSize)
   let writes = 0
   /** Vectors of documents that were stored when the capture was begun and are not any more. */
   let kept: Map<MemoryIndex.Entry, Float32Array> | undefined
@@ -232,7 +242,10 @@ export const make = ({ embedder, keepChanges = 100_000, maxVectorBytes, simd }: 
     const { entry: { id }, version } = prepared
     const own = indexOf(tenant)
     keep(own, id)
-    if (!own.put(prepared)) return false
+    if (!own.put(prepared)) {
+      if (own.size().documents === 0) tenants.delete(tenant)
+      return false
+    }
     writes++
     changes.publish(tenant, {
       documentId: id,
@@ -251,24 +264,20 @@ export const make = ({ embedder, keepChanges = 100_000, maxVectorBytes, simd }: 
       if (outcome !== undefined) outcomes.set(outcome.id, outcome)
       return outcome === undefined
     })
-    const prepared = yield* Effect.mapError(
-      Preparation.prepare(waiting, embedder, taking),
-      (error): Trouble =>
-        error._tag === "Misfit"
-          ? incompatible(`the embedder ${embedder.id} did not give one vector of ${dimensions} dimensions per passage`)
-          : error.isRetryable
-          ? { _tag: "Unavailable", cause: error }
-          : incompatible(error.message)
-    )
+    const prepared = yield* Preparation.prepare(waiting, vectors, taking)
     for (const [n, candidate] of waiting.entries()) {
       const ready = prepared[n]
       if (ready === undefined) continue
       const changedAt = Moment.iso(yield* Clock.currentTimeMillis)
       // looked at again: others wrote while this was embedded
       const settled = settle(tenant, candidate)
-      if (settled === undefined && !write(tenant, ready, changedAt)) return yield* Effect.fail(full())
       const { id } = candidate.document
-      outcomes.set(id, settled ?? { id, status: "indexed", passages: ready.entry.passages.length })
+      if (Either.isLeft(ready)) {
+        outcomes.set(id, settled ?? { id, status: "refused", reason: ready.left })
+        continue
+      }
+      if (settled === undefined && !write(tenant, ready.right, changedAt)) return yield* Effect.fail(full())
+      outcomes.set(id, settled ?? { id, status: "indexed", passages: ready.right.entry.passages.length })
       yield* taking(candidate.document.text.length)
     }
     return documents.flatMap(({ id }, n): ReadonlyArray<Outcome> => {
@@ -346,6 +355,7 @@ export const make = ({ embedder, keepChanges = 100_000, maxVectorBytes, simd }: 
       vectors: (tenant, entry) =>
         aside.get(entry) ?? tenants.get(tenant)?.vectors(entry) ??
           new Float32Array(entry.passages.length * dimensions),
+      words: (tenant, entry, numbers) => tenants.get(tenant)?.words(entry, numbers),
       end: () => {
         if (kept === aside) kept = undefined
       }

@@ -177,7 +177,14 @@ const dense = (parts: Parts): Fragment => {
   const tenant = sql`tenant = ${search.tenant} ${onlyNamed(parts, true)}`
   switch (plan.dense._tag) {
     case "None":
+    case "Pages":
       return sql.literal("dense as (select 0::bigint as passage, 0::float8 as score where false)")
+    case "Given":
+      return sql`dense as (
+        select passage, null::float8 as score from unnest(${
+        PgArray.text(plan.dense.passages)
+      }::bigint[]) as given(passage)
+      )`
     case "Here":
       return sql`dense as (select passage, null::float8 as score from causeway_vectors where ${tenant})`
     case "Exact": {

@@ -42,11 +42,10 @@ export interface Asked {
   readonly filter: Filter.Compiled
   readonly dimensions: number
   /**
-   * Whether this is the first statement of a transaction that is the search's
-   * own, which then gets its settings; and how many milliseconds are left.
+   * Whether this is in a transaction that is the search's own, which then gets
+   * its settings.
    */
   readonly isOwn: boolean
-  readonly left: number
 }
 
 /**
@@ -59,9 +58,7 @@ export interface PgFigures {
 
 /** What was counted in one state of a tenant. */
 interface Counted {
-  readonly revision: string
-  readonly passages: number
-  readonly tokens: number
+  readonly state: string
   readonly matching: Map<string, number>
 }
 
@@ -79,7 +76,8 @@ interface Row extends PgRead.Embedders {
   readonly tenant: number | null
   readonly passages: number
   readonly tokens: number
-  readonly revision: string | null
+  /** Another one whenever the tenant's row was written: also in a database that was restored, or made again. */
+  readonly state: string | null
   readonly matching: ReadonlyArray<number | null>
   readonly documents: number
   readonly allowed: number
@@ -90,9 +88,9 @@ interface Row extends PgRead.Embedders {
 
 /**
  * Counting a word reads all its postings, so counts are kept for as long as the
- * tenant stays as it is. Every change of a tenant's postings changes its
- * revision in the same transaction, and what the caller's own transaction sees
- * is neither used nor kept.
+ * tenant stays as it is. Every change of a tenant's postings writes its row in
+ * the same transaction, and what the caller's own transaction sees is neither
+ * used nor kept.
  *
  * @since 0.1.0
  * @category constructors
@@ -101,11 +99,10 @@ export const make = (): PgFigures => {
   const tenants = new Map<string, Counted>()
 
   const remember = (name: string, row: Row, terms: ReadonlyArray<string>, matching: ReadonlyArray<number>): void => {
-    if (row.revision === null) return
-    const { passages, revision, tokens } = row
+    const { state } = row
+    if (state === null) return
     const before = tenants.get(name)
-    const isSame = before?.revision === revision && before.passages === passages && before.tokens === tokens
-    const counted = isSame ? before : { revision, passages, tokens, matching: new Map<string, number>() }
+    const counted = before?.state === state ? before : { state, matching: new Map<string, number>() }
     if (counted.matching.size + terms.length > mostTerms) counted.matching.clear()
     for (const [n, term] of terms.entries()) counted.matching.set(term, matching[n] ?? 0)
     // last in the order of use
@@ -118,7 +115,7 @@ export const make = (): PgFigures => {
   }
 
   return {
-    read: ({ dimensions, filter, isOwn, left, tenant, terms }) =>
+    read: ({ dimensions, filter, isOwn, tenant, terms }) =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         const counted = isOwn ? tenants.get(tenant) : undefined
@@ -127,7 +124,6 @@ export const make = (): PgFigures => {
         const settings = isOwn
           // Compiling a plan takes longer than a search may.
           ? sql`concat(
-              set_config('statement_timeout', ${String(Math.ceil(Math.max(1, left)))}, true),
               set_config('jit', 'off', true),
               case when indexes.full is not null or indexes.half is not null then concat(
                 set_config('hnsw.iterative_scan', 'strict_order', true),
@@ -153,14 +149,12 @@ export const make = (): PgFigures => {
         const [row] = yield* sql<Row>`
           select ${settings} as settings,
             tenant.id as tenant, coalesce(tenant.passages, 0)::float8 as passages,
-            coalesce(tenant.tokens, 0)::float8 as tokens, tenant.revision::text as revision,
+            coalesce(tenant.tokens, 0)::float8 as tokens, tenant.revision || ' ' || tenant.xmin as state,
             (select min(embedder) from causeway_documents) as first,
             (select max(embedder) from causeway_documents) as last,
             array(
               select case
-                when asked.known is not null and tenant.revision = ${counted?.revision ?? null}::bigint
-                  and tenant.passages = ${counted?.passages ?? null}::bigint
-                  and tenant.tokens = ${counted?.tokens ?? null}::bigint
+                when asked.known is not null and tenant.revision || ' ' || tenant.xmin = ${counted?.state ?? null}
                 then null
                 else (select count(*)::int from causeway_postings where tenant = tenant.id and term = asked.term)
               end

@@ -8,13 +8,17 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { Embedding } from "../../embedding/Embedder.js"
 import * as Chunker from "../Chunker.js"
 import type { Document } from "../Document.js"
-import type { DocumentStoreError, Outcome } from "../DocumentStore.js"
+import type { Outcome } from "../DocumentStore.js"
+import * as DocumentStore from "../DocumentStore.js"
+import type { PassageVectors, Unembedded } from "./PassageVectors.js"
 import * as PgFailure from "./PgFailure.js"
+import * as PgLock from "./PgLock.js"
 import * as PgRead from "./PgRead.js"
 import * as PgSearch from "./PgSearch.js"
 import * as PgWrite from "./PgWrite.js"
@@ -39,17 +43,32 @@ export interface Done<A> {
 /** Five attempts in half a second: who waited for another in a circle, or read what changed meanwhile, may be lucky now. */
 const again = Schedule.jittered(Schedule.exponential("20 millis")).pipe(Schedule.intersect(Schedule.recurs(4)))
 
-/** A deadlock or a conflict of serialisation: Postgres undid the transaction, and it may simply be run again. */
+/**
+ * A deadlock, a conflict of serialisation, or a row that came after the snapshot
+ * was taken: Postgres undid the transaction, and it may simply be run again.
+ */
 const isConflict = (error: unknown): boolean => {
   const cause = error instanceof SqlError ? error.cause : undefined
   return typeof cause === "object" && cause !== null && "code" in cause &&
-    (cause.code === "40P01" || cause.code === "40001")
+    (cause.code === "40P01" || cause.code === "40001" || cause.code === "23505")
 }
+
+/** A few times, unless inside the caller's transaction: what it saw and the locks it took stay as they are. */
+const repeatedly = <A, E>(
+  effect: (isInside: boolean) => Effect.Effect<A, E, SqlClient.SqlClient>
+): Effect.Effect<A, E, SqlClient.SqlClient> =>
+  Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (caller) => {
+    const isInside = Option.isSome(caller)
+    return Effect.retry(effect(isInside), { schedule: again, while: (error) => !isInside && isConflict(error) })
+  })
 
 /**
  * Runs a transaction, a few times when it collides with another's. Inside the
  * caller's own it is run once, since locks taken before it stay and the same
- * would happen again.
+ * would happen again: the caller's is what must be run again. Otherwise it
+ * reads what is committed whatever the server's default is, and who gives up
+ * does not wait for a statement that is being cancelled; so it must not begin
+ * another inside.
  *
  * @since 0.1.0
  * @category combinators
@@ -57,38 +76,40 @@ const isConflict = (error: unknown): boolean => {
 export const transact = <A, E>(
   effect: Effect.Effect<A, E, SqlClient.SqlClient>
 ): Effect.Effect<A, E | SqlError, SqlClient.SqlClient> =>
-  Effect.gen(function*() {
-    const sql = yield* SqlClient.SqlClient
-    const isInside = Option.isSome(yield* Effect.serviceOption(SqlClient.TransactionConnection))
-    return yield* sql.withTransaction(effect).pipe(
-      // The driver makes a defect of a COMMIT that fails.
-      Effect.catchSomeDefect((defect) => defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()),
-      Effect.retry({ schedule: again, while: (error) => !isInside && isConflict(error) })
-    )
-  })
-
-/**
- * Vectors for passages; whatever is wrong with them is the embedder's.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const embed = (
-  embedder: Embedding,
-  texts: ReadonlyArray<string>
-): Effect.Effect<ReadonlyArray<Float32Array>, DocumentStoreError> =>
-  Effect.filterOrFail(
-    Effect.mapError(embedder.embed(texts), (error) =>
-      error.isRetryable
-        ? PgFailure.unavailable("index", error)
-        : PgFailure.incompatible("index", error.message)),
-    (vectors) => vectors.length === texts.length && vectors.every((vector) => vector.length === embedder.dimensions),
-    () =>
-      PgFailure.incompatible(
-        "index",
-        `the embedder ${embedder.id} did not give one vector of ${embedder.dimensions} dimensions per passage`
+  repeatedly((isInside) =>
+    Effect.flatMap(SqlClient.SqlClient, (sql) =>
+      sql.withTransaction(
+        isInside
+          ? effect
+          : Effect.disconnect(Effect.zipRight(sql`set transaction isolation level read committed`, effect))
+      )).pipe(
+        // The driver makes a defect of a COMMIT that fails.
+        Effect.catchSomeDefect((defect) =>
+          defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()
+        )
       )
   )
+
+/**
+ * What a store on Postgres embeds with, and how it keeps vectors.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Embedded {
+  readonly embedder: Embedding
+  readonly vectors: PassageVectors
+  readonly hasVector: boolean
+}
+
+/**
+ * The store's error for documents without vectors.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unembedded = ({ _tag, ...why }: Unembedded): DocumentStore.DocumentStoreError =>
+  new DocumentStore.DocumentStoreError({ method: "index", reason: new DocumentStore.Unembedded(why) })
 
 /** What is known before the lock, and what is done about it. */
 interface Prepared {
@@ -142,14 +163,14 @@ const cut = (document: Document, digest: (embedderId: string) => string) => {
 export const index = (
   tenant: string,
   documents: ReadonlyArray<Document>,
-  options: { readonly embedder: Embedding; readonly hasVector: boolean },
+  options: Embedded,
   isSecond = false
-): Effect.Effect<Done<ReadonlyMap<string, Outcome>>, DocumentStoreError, SqlClient.SqlClient> =>
+): Effect.Effect<Done<ReadonlyMap<string, Outcome>>, DocumentStore.DocumentStoreError, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const { embedder } = options
     const agree = Effect.flatMap(PgRead.embedders, (found) => PgSearch.agree("index", embedder.id, found))
     const before = yield* agree.pipe(
-      Effect.zipRight(PgWrite.tenantOf(tenant)),
+      Effect.zipRight(repeatedly(() => PgWrite.tenantOf(tenant))),
       Effect.bindTo("number"),
       Effect.bind("stored", ({ number }) => PgWrite.stored(number, documents.map(({ id }) => id))),
       PgFailure.within("index", "30 seconds")
@@ -171,15 +192,25 @@ export const index = (
       }
     }
     if (chunked.length === 0) return { result: outcomes, tenant: number, revision: undefined, written: 0 }
-    const texts = chunked.flatMap(({ chunks = [], document }) =>
-      chunks.map(({ text }) => Chunker.embedded(document.title, text))
+    const embedded = yield* Effect.mapError(
+      options.vectors.of(chunked.map(({ chunks = [], document: { id, title } }) => ({
+        id,
+        texts: chunks.map(({ text }) => Chunker.embedded(title, text))
+      }))),
+      unembedded
     )
-    const vectors = texts.length === 0 ? [] : yield* embed(embedder, texts)
-    let next = 0
-    const prepared = chunked.map(({ chunks, ...entry }): Prepared => ({
-      ...entry,
-      passages: chunks?.map((chunk) => ({ ...chunk, vector: vectors[next++] ?? new Float32Array() }))
-    }))
+    const prepared: Array<Prepared> = []
+    for (const [n, { chunks, ...entry }] of chunked.entries()) {
+      const own = embedded[n] ?? Either.right([])
+      if (Either.isRight(own)) {
+        const passages = chunks?.map((chunk, at) => ({ ...chunk, vector: own.right[at] ?? new Float32Array() }))
+        prepared.push({ ...entry, passages })
+      } else {
+        const { id } = entry.document
+        outcomes.set(id, { id, status: "refused", reason: own.left })
+      }
+    }
+    if (prepared.length === 0) return { result: outcomes, tenant: number, revision: undefined, written: 0 }
     const done = yield* PgFailure.within("index", "1 minute")(transact(write(number, prepared, options, agree)))
     for (const [id, outcome] of done.outcomes) outcomes.set(id, outcome)
     const first = { tenant: number, revision: done.revision, written: done.written }
@@ -197,14 +228,14 @@ export const index = (
 const write = (
   tenant: number,
   prepared: ReadonlyArray<Prepared>,
-  { embedder, hasVector }: { readonly embedder: Embedding; readonly hasVector: boolean },
-  agree: Effect.Effect<void, DocumentStoreError | SqlError, SqlClient.SqlClient>
+  { embedder, hasVector }: Embedded,
+  agree: Effect.Effect<void, DocumentStore.DocumentStoreError | SqlError, SqlClient.SqlClient>
 ) =>
   Effect.gen(function*() {
     const ids = prepared.map(({ document }) => document.id)
-    yield* PgWrite.lock(tenant, ids)
+    yield* PgLock.documents(tenant, ids, embedder.id)
     const { first } = yield* PgRead.embedders
-    if (first === null) yield* PgWrite.lockEmpty
+    if (first === null) yield* PgLock.emptyStore
     yield* agree
     const stored = yield* PgWrite.stored(tenant, ids)
     const now = yield* Clock.currentTimeMillis
@@ -254,12 +285,14 @@ const write = (
 export const remove = (
   tenant: string,
   ids: ReadonlyArray<string>
-): Effect.Effect<Done<number>, DocumentStoreError, SqlClient.SqlClient> =>
+): Effect.Effect<Done<number>, DocumentStore.DocumentStoreError, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const number = yield* PgWrite.findTenant(tenant)
     if (number === undefined) return { result: 0, tenant: 0, revision: undefined, written: 0 }
-    yield* PgWrite.lock(number, ids)
-    const stored = [...(yield* PgWrite.stored(number, ids)).keys()]
+    yield* PgLock.documents(number, ids)
+    const found = yield* PgWrite.stored(number, ids)
+    // In the order in which they were given, as every store numbers them.
+    const stored = ids.filter((id) => found.has(id))
     const erased = yield* PgWrite.erase(number, stored)
     const now = yield* Clock.currentTimeMillis
     const changes = stored.map((id) => ({ id, isRemoval: true }))

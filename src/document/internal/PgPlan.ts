@@ -24,7 +24,7 @@ export type Filtering = "none" | "named" | "looked at"
 
 /**
  * How vectors are compared: not at all, each one in Postgres, through the index,
- * or all in this process.
+ * all in this process at once, or page by page, which gives the passages.
  *
  * @since 0.1.0
  * @category models
@@ -34,6 +34,8 @@ export type Dense =
   | { readonly _tag: "Exact" }
   | { readonly _tag: "Index"; readonly precision: PgVectorIndex.Precision }
   | { readonly _tag: "Here" }
+  | { readonly _tag: "Pages" }
+  | { readonly _tag: "Given"; readonly passages: ReadonlyArray<string> }
 
 /**
  * @since 0.1.0
@@ -77,8 +79,17 @@ const lookUpCost = 1
 /** Reading so few postings is not worth a second thought. */
 const few = 5_000
 
-/** Without pgvector so many passages are compared here. */
+/** Without pgvector so many passages are compared here whatever the words bring. */
 const comparable = 1_000
+
+/**
+ * Without pgvector so many passages are compared page by page when words bring
+ * none: they take most of a second.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const mostPaged = 20_000
 
 /**
  * The score that some two hundred passages should reach, were words independent
@@ -178,7 +189,13 @@ export const make = (figures: Figures, weights: ReadonlyArray<number>, options: 
     dense: !options.hasQueryVector
       ? { _tag: "None" }
       : !options.hasVector
-      ? { _tag: (allowed ?? passages) <= comparable ? "Here" : "None" }
+      ? {
+        _tag: (allowed ?? passages) <= comparable
+          ? "Here"
+          : terms.length === 0 && Math.min(passages, allowed ?? passages) <= mostPaged
+          ? "Pages"
+          : "None"
+      }
       : isIndexed
       ? { _tag: "Index", precision: index.precision }
       : { _tag: "Exact" },

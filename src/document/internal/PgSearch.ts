@@ -8,7 +8,6 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Embedding } from "../../embedding/Embedder.js"
-import * as TimeLimit from "../../policy/TimeLimit.js"
 import type { DocumentStoreError, Hit, Query } from "../DocumentStore.js"
 import * as Tokenizer from "../Tokenizer.js"
 import * as Filter from "./Filter.js"
@@ -19,6 +18,8 @@ import * as PgFailure from "./PgFailure.js"
 import * as PgFigures from "./PgFigures.js"
 import * as PgPlan from "./PgPlan.js"
 import * as PgRead from "./PgRead.js"
+import * as PgScan from "./PgScan.js"
+import * as PgTime from "./PgTime.js"
 
 /**
  * Fails when vectors of another embedder than `id` are stored: they cannot be
@@ -105,7 +106,9 @@ const arm = (scores: ReadonlyArray<number>, edge = 0): PgPlan.Arm => ({
 export const pool = (
   search: PgCandidates.Search,
   figures: PgFigures.Figures,
-  first: PgPlan.Plan
+  first: PgPlan.Plan,
+  /** Run before each statement. */
+  before: Effect.Effect<void, SqlError, SqlClient.SqlClient> = Effect.void
 ): Effect.Effect<
   { readonly candidates: ReadonlyArray<Scored>; readonly plan: PgPlan.Plan },
   SqlError,
@@ -114,6 +117,7 @@ export const pool = (
   Effect.gen(function*() {
     let plan = first
     for (;;) {
+      yield* before
       const candidates = yield* PgCandidates.read(search, plan)
       const all = scored(search, plan, candidates)
       const lexical = best(all, "bm25")
@@ -148,9 +152,10 @@ const attempts = 3
 export interface PgSearch {
   /**
    * The best passages first. One transaction on one connection, so that where
-   * there is but one, a search waits for its turn once. The time that is left
-   * by `TimeLimit` is also Postgres' own; settings do not outlast the search, and
-   * inside the caller's transaction none are made.
+   * there is but one, a search waits for its turn once. Postgres itself ends
+   * each statement just before the time is over that is left by `TimeLimit`;
+   * settings do not outlast the search, and inside the caller's transaction none
+   * are made.
    */
   readonly search: (
     query: Query
@@ -166,28 +171,42 @@ export const make = (embedder: Embedding, hasVector: boolean): PgSearch => {
   const all = PgFigures.make()
 
   const ask = (
-    { limit, tenant }: Query,
+    { limit, tenant, text }: Query,
     asked: Pick<PgCandidates.Search, "terms" | "vector" | "filter">,
     isOwn: boolean
   ) =>
     Effect.gen(function*() {
       const { filter, terms, vector } = asked
+      const inTime = isOwn ? PgTime.make() : Effect.void
       let hits: ReadonlyArray<Hit> = []
       for (let attempt = 0; attempt < attempts; attempt++) {
-        const left = yield* TimeLimit.remaining
-        const figures = yield* all.read({ tenant, terms, filter, isOwn, left, dimensions: embedder.dimensions })
+        yield* inTime
+        const figures = yield* all.read({ tenant, terms, filter, isOwn, dimensions: embedder.dimensions })
         yield* agree("search", embedder.id, figures)
         const { passages, tokens } = figures
         if (figures.tenant === null || passages === 0 || figures.allowed === 0) return []
         const weights = terms.map((_, n) => Fusion.idf(passages, figures.matching[n] ?? 0))
         const search = { ...asked, tenant: figures.tenant, weights, averageLength: tokens / passages }
         const plan = PgPlan.make(figures, weights, { hasQueryVector: vector !== undefined, hasVector, isOwn })
-        const { candidates } = yield* pool(search, figures, plan)
+        if (plan.dense._tag === "None" && vector !== undefined && text.trim() === "") {
+          return yield* PgFailure.incompatible(
+            "search",
+            "this server has no pgvector, without which a search by a vector alone looks through " +
+              `${
+                PgPlan.mostPaged.toLocaleString("en")
+              } passages at most: install pgvector, ask in words, or narrow the filter`
+          )
+        }
+        const dense: PgPlan.Dense = plan.dense._tag === "Pages"
+          ? { _tag: "Given", passages: yield* PgScan.read(search, inTime) }
+          : plan.dense
+        const { candidates } = yield* pool(search, figures, { ...plan, dense }, inTime)
         const fused = Fusion.fuse(candidates, {
           lexicalWeight,
           ceiling: Fusion.ceiling(weights),
           limit
         })
+        yield* inTime
         const found = yield* PgRead.passages(figures.tenant, fused.map(({ candidate }) => candidate.id))
         hits = fused.flatMap(({ candidate, score, signals }) => {
           const passage = found.get(candidate.id)
@@ -218,7 +237,10 @@ export const make = (embedder: Embedding, hasVector: boolean): PgSearch => {
         ) return []
         const sql = yield* SqlClient.SqlClient
         const isOwn = Option.isNone(yield* Effect.serviceOption(SqlClient.TransactionConnection))
-        return yield* sql.withTransaction(ask(query, { terms, vector, filter }, isOwn))
+        const asked = ask(query, { terms, vector, filter }, isOwn)
+        // Who gives up waits for no cancelling here either: what ends the transaction comes after the statement that
+        // runs, whether that is cancelled or runs out of its time.
+        return yield* sql.withTransaction(isOwn ? Effect.disconnect(asked) : asked)
       })
   }
 }

@@ -8,11 +8,13 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
+import * as PgArray from "./PgArray.js"
 
 /**
  * Whether the index keeps numbers as they are, or half their digits.
@@ -123,6 +125,9 @@ const isRecent: Asked<boolean> = Effect.gen(function*() {
   return found?.isRecent === true
 })
 
+/** Limits that a build must not be ended by, however long others' transactions are open; not all servers know all. */
+const limits = ["statement_timeout", "lock_timeout", "transaction_timeout"]
+
 /**
  * Runs statements one by one on a connection of their own, with settings that
  * end with them, unless another session holds the lock.
@@ -132,31 +137,67 @@ const alone = <A>(effect: Asked<A>): Asked<A | undefined> =>
     const sql = yield* SqlClient.SqlClient
     const connection = yield* sql.reserve
     const here = Effect.provideService(SqlClient.TransactionConnection, [connection, 0] as const)
+    // Whoever has the connection next finds it as it was, also where that is not as the server would set it.
+    const settings = Effect.acquireRelease(
+      sql<{ readonly name: string; readonly value: string }>`
+        select name, setting || coalesce(unit, '') as value from pg_settings
+        where name = any(${PgArray.text([...limits, "maintenance_work_mem"])}::text[])`,
+      (before) =>
+        Effect.ignore(sql`
+          select set_config(given.name, given.value, false)
+          from unnest(${PgArray.text(before.map(({ name }) => name))}::text[], ${
+          PgArray.text(before.map(({ value }) => value))
+        }::text[]) as given(name, value)`)
+    )
     // The lock is the session's: were it a transaction's, the build would wait for it.
     const locked = Effect.acquireRelease(
       Effect.map(
         sql<{ readonly isMine: boolean }>`select pg_try_advisory_lock(${buildLock}) as "isMine"`,
         ([row]) => row?.isMine === true
       ),
-      (isMine) =>
-        isMine
-          ? Effect.forEach(
-            ["reset statement_timeout", "reset maintenance_work_mem", `select pg_advisory_unlock(${buildLock})`],
-            (statement) => Effect.ignore(sql.unsafe(statement)),
-            { discard: true }
-          )
-          : Effect.void
+      (isMine) => isMine ? Effect.ignore(sql`select pg_advisory_unlock(${buildLock})`) : Effect.void
     )
-    return yield* here(Effect.flatMap(locked, (isMine) => isMine ? effect : Effect.succeed(undefined)))
+    const unlimited = sql`
+      select set_config(name, '0', false) from pg_settings where name = any(${PgArray.text(limits)}::text[])`
+    return yield* here(Effect.flatMap(locked, (isMine) =>
+      isMine
+        ? Effect.zipRight(Effect.zipRight(settings, unlimited), effect)
+        : Effect.succeed(undefined)))
   }))
+
+/** Whether a client says that it has but one connection, which a build would keep from all others. */
+const isSole = (sql: SqlClient.SqlClient): boolean =>
+  "config" in sql && typeof sql.config === "object" && sql.config !== null && "maxConnections" in sql.config &&
+  sql.config.maxConnections === 1
+
+/**
+ * Drops the indexes that this one is in the place of: of the other precision,
+ * and of dimensions that no vector has any more.
+ */
+const dropOthers = (name: string, dimensions: number): Asked<void> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const others = yield* sql<{ readonly name: string }>`
+      select name from (
+        select class.relname as name, substring(class.relname from '^causeway_vectors_hnsw_([0-9]+)(?:_half)?$')::int as size
+        from pg_index join pg_class as class on class.oid = indexrelid
+        where indrelid = 'causeway_vectors'::regclass
+      ) as found
+      where name <> ${name} and size is not null
+        and (size = ${dimensions}::int or not exists (select from causeway_documents where dimensions = size))`
+    for (const other of others) yield* sql.unsafe(`drop index concurrently if exists ${other.name}`)
+  })
 
 const build = (name: string, precision: Precision, { dimensions, indexFrom }: Options): Asked<boolean> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const { isUnderWay, isValid, passages } = yield* look(name)
     if (isValid === true || isUnderWay || passages < indexFrom) return false
-    yield* sql`select set_config('statement_timeout', '0', false)`
     if (isValid === false) yield* sql.unsafe(`drop index concurrently if exists ${name}`)
+    // Without them Postgres takes few rows to fulfil what nearly all do, and reads those instead of the index; first,
+    // since nobody makes up for them once there is an index.
+    yield* sql`create statistics if not exists causeway_vectors_dimensions on (vector_dims(embedding)) from causeway_vectors`
+    yield* sql`analyze causeway_vectors`
     const bytes = passages * (dimensions * (precision === "vector" ? 4 : 2) + overhead)
     yield* sql`
       select set_config('maintenance_work_mem', greatest(
@@ -168,9 +209,6 @@ const build = (name: string, precision: Precision, { dimensions, indexFrom }: Op
         `(${expressionOf(dimensions, precision)} ${precision}_ip_ops) with (m = 16, ef_construction = 64) ` +
         `where ${predicateOf(dimensions)}`
     )
-    // Without them Postgres takes few rows to fulfil what nearly all do, and reads those instead of the index.
-    yield* sql`create statistics if not exists causeway_vectors_dimensions on (vector_dims(embedding)) from causeway_vectors`
-    yield* sql`analyze causeway_vectors`
     return true
   })
 
@@ -178,9 +216,13 @@ const build = (name: string, precision: Precision, { dimensions, indexFrom }: Op
  * Looks whether the index is there, and builds it when there are passages
  * enough: concurrently, by one instance of all that start together, with what
  * a crash left unfinished removed first. A failure is logged and tried again
- * later; searches stay exact until then. Without pgvector 0.8, on PGlite, and
- * for vectors of more than 4,000 dimensions there is none; of more than 2,000
- * it always has half the digits.
+ * later; searches stay exact until then. Without pgvector 0.8, on PGlite, with a
+ * client of one connection, and for vectors of more than 4,000 dimensions there
+ * is none; of more than 2,000 it always has half the digits.
+ *
+ * Once in its life, when its own index is there, it drops those that nobody
+ * needs any more. Not more often: instances that are told different things would
+ * build and drop for ever.
  *
  * @since 0.1.0
  * @category constructors
@@ -196,22 +238,49 @@ export const make = (options: Options): Effect.Effect<PgVectorIndex, never, SqlC
     const name = nameOf(dimensions, precision)
     const isDue = Effect.unsafeMakeLatch(true)
     let pending = 0
+    let isTidy = false
+    let said = ""
+
+    /** It looks every minute; what does not change is said once. */
+    const warn = (message: string, cause: Cause.Cause<unknown> = Cause.empty): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const words = `${message}: ${Cause.pretty(cause, { renderErrorCause: true })}`
+        if (words === said) return Effect.void
+        said = words
+        return Cause.isEmpty(cause) ? Effect.logWarning(message) : Effect.logWarning(message, cause)
+      })
+
+    const tidy = Effect.suspend(() => {
+      if (isTidy) return Effect.void
+      isTidy = true
+      return Effect.ignoreLogged(dropOthers(name, dimensions))
+    })
 
     const step = Effect.gen(function*() {
       const { isValid, passages } = yield* look(name)
-      if (isValid === true || passages < indexFrom) return
-      if (!(yield* isRecent)) {
-        return yield* Effect.logWarning("The document store's vectors have no index: it needs pgvector 0.8 or later")
+      if (isValid !== true && passages < indexFrom) return
+      if (isSole(sql)) {
+        if (isValid === true) return
+        return yield* warn(
+          "The document store's vectors get no index, since its client has but one connection: give it two or more"
+        )
       }
-      const [duration, isBuilt] = yield* Effect.timed(alone(build(name, precision, options)))
+      if (isValid === true) return isTidy ? undefined : yield* alone(tidy)
+      if (!(yield* isRecent)) {
+        return yield* warn("The document store's vectors have no index: it needs pgvector 0.8 or later")
+      }
+      const [duration, isBuilt] = yield* Effect.timed(alone(
+        Effect.tap(build(name, precision, options), (isBuilt) => isBuilt ? tidy : Effect.void)
+      ))
       if (isBuilt === true) {
+        said = ""
         yield* Effect.logInfo(`The document store's vectors have an index now; it took ${Duration.format(duration)}`)
       }
     })
 
     const guarded = Effect.flatMap(Effect.exit(step), (exit) =>
       Exit.isFailure(exit) && !Exit.isInterrupted(exit)
-        ? Effect.logWarning("The document store could not index its vectors and will try again", exit.cause)
+        ? warn("The document store could not index its vectors and will try again", exit.cause)
         : Effect.void)
 
     yield* isDue.await.pipe(

@@ -9,7 +9,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as PgArray from "./PgArray.js"
-import * as PgWrite from "./PgWrite.js"
+import * as PgLock from "./PgLock.js"
 
 type Asked<A> = Effect.Effect<A, SqlError, SqlClient.SqlClient>
 
@@ -201,7 +201,7 @@ export const replace = (
     }
     let count = 0
     for (const [tenant, own] of byTenant) {
-      yield* PgWrite.lock(tenant, own.map(({ held }) => held.id))
+      yield* PgLock.documents(tenant, own.map(({ held }) => held.id))
       const same = yield* unchanged(tenant, own.map(({ held }) => held), embedderId)
       const replaced = own.filter(({ held }) => same.has(held.id))
       if (replaced.length === 0) continue

@@ -2,9 +2,9 @@
  * What the store on Postgres writes: documents with their passages, vectors and
  * postings, and their removal.
  *
- * Every function here runs in a transaction. `lock` comes first and the tally
- * of the tenant last, so that writers wait for one another in one order and
- * never in a circle.
+ * Every function here runs in a transaction. `PgLock.documents` comes first and
+ * the tally of the tenant last, so that writers wait for one another in one
+ * order and never in a circle.
  *
  * @since 0.1.0
  */
@@ -117,40 +117,6 @@ export const tenantOf = (name: string): Written<number> =>
   })
 
 /**
- * Keeps other writers from these documents, stored or not, until the
- * transaction ends, which waits for the disk even where the server is set not to.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const lock = (tenant: number, ids: ReadonlyArray<string>): Written<void> =>
-  Effect.gen(function*() {
-    const sql = yield* SqlClient.SqlClient
-    yield* sql`
-      select pg_advisory_xact_lock(key),
-        case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', true) end
-      from (
-        select distinct hashtextextended(id, ${tenant}) as key from unnest(${PgArray.text(ids)}::text[]) as given(id)
-        order by key
-      ) as keys`
-  })
-
-/** Any number that only this program uses. */
-const emptyLock = 727_353_004
-
-/**
- * Keeps other writers from an empty store until the transaction ends: two that
- * both find nothing could fill it with the vectors of two embedders.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const lockEmpty: Written<void> = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  yield* sql`select pg_advisory_xact_lock(${emptyLock})`
-})
-
-/**
  * What is stored of these documents.
  *
  * @since 0.1.0
@@ -186,18 +152,28 @@ export const erase = (tenant: number, ids: ReadonlyArray<string>): Written<Tally
       join causeway_passages as passage on passage.tenant = document.tenant and passage.document = document.id
       where document.tenant = ${tenant} and document.id = any(${given}::text[])`
     for (let at = 0; at < old.length; at += slice) {
+      const cut = old.slice(at, at + slice)
       const terms: Array<string> = []
       const passages: Array<string> = []
-      for (const { id, text, title } of old.slice(at, at + slice)) {
+      for (const { id, text, title } of cut) {
         for (const term of new Set(Tokenizer.tokens(Chunker.embedded(title, text)))) {
           terms.push(term)
           passages.push(id)
         }
       }
-      yield* sql`
-        delete from causeway_postings as posting
-        using unnest(${PgArray.text(terms)}::text[], ${PgArray.text(passages)}::bigint[]) as gone(term, passage)
-        where posting.tenant = ${tenant} and posting.term = gone.term and posting.passage = gone.passage`
+      const [deleted] = yield* sql<{ readonly tokens: number }>`
+        with deleted as (
+          delete from causeway_postings as posting
+          using unnest(${PgArray.text(terms)}::text[], ${PgArray.text(passages)}::bigint[]) as gone(term, passage)
+          where posting.tenant = ${tenant} and posting.term = gone.term and posting.passage = gone.passage
+          returning frequency
+        ) select coalesce(sum(frequency), 0)::float8 as tokens from deleted`
+      // Written by a program that cut words in another way: looked for passage by passage, which no index helps.
+      if (deleted?.tokens !== cut.reduce((sum, { tokens }) => sum + tokens, 0)) {
+        yield* sql`
+          delete from causeway_postings
+          where tenant = ${tenant} and passage = any(${PgArray.text(cut.map(({ id }) => id))}::bigint[])`
+      }
     }
     const gone = PgArray.text(old.map(({ id }) => id))
     yield* sql`delete from causeway_vectors where tenant = ${tenant} and passage = any(${gone}::bigint[])`

@@ -6,13 +6,13 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { EmbedderError, Embedding } from "../../embedding/Embedder.js"
+import * as Either from "effect/Either"
 import * as Chunker from "../Chunker.js"
 import type { Document } from "../Document.js"
 import * as Moment from "../Moment.js"
 import * as Tokenizer from "../Tokenizer.js"
-import * as Filter from "./Filter.js"
 import type { Entry, Prepared } from "./MemoryIndex.js"
+import type { PassageVectors, Unembedded } from "./PassageVectors.js"
 import * as Versions from "./Versions.js"
 
 /**
@@ -56,8 +56,13 @@ export const makeTurns = (): Taking => {
 /** What looking at a document that is refused counts for. */
 const refused = 256
 
-/** How many passages are sent to the embedder at once. */
-const batchSize = 64
+/**
+ * How many passages are sent to the embedder at once.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const batchSize = 64
 
 /**
  * A document that may be indexed.
@@ -93,7 +98,7 @@ export const plan = (
   taking: Taking
 ): Effect.Effect<Plan> =>
   Effect.gen(function*() {
-    const unnamed = Filter.isStorable(tenant) ? undefined : "the tenant's name holds a NUL or a broken character"
+    const unnamed = Chunker.checkTenant(tenant)
     const refusals: Array<string | undefined> = []
     const accepted: Array<Document> = []
     for (const document of documents) {
@@ -112,17 +117,6 @@ export const plan = (
   })
 
 /**
- * The embedder answered with something other than one vector of its own
- * dimensions per text.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Misfit {
-  readonly _tag: "Misfit"
-}
-
-/**
  * The words of one passage, as they are looked up.
  *
  * @since 0.1.0
@@ -132,16 +126,17 @@ export const words = (title: string | undefined, text: string): ReadonlyArray<st
   Tokenizer.tokens(Chunker.embedded(title, text))
 
 /**
- * Documents ready to be stored; others get a turn every few milliseconds.
+ * Documents ready to be stored, or why the embedder refuses them; others get a
+ * turn every few milliseconds.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const prepare = (
   candidates: ReadonlyArray<Candidate>,
-  embedder: Embedding,
+  vectors: PassageVectors,
   taking: Taking
-): Effect.Effect<ReadonlyArray<Prepared>, EmbedderError | Misfit> =>
+): Effect.Effect<ReadonlyArray<Either.Either<Prepared, string>>, Unembedded> =>
   Effect.gen(function*() {
     const indexedAt = Moment.iso(yield* Clock.currentTimeMillis)
     const cut: Array<Candidate & { readonly chunks: ReadonlyArray<Chunker.Chunk> }> = []
@@ -149,19 +144,17 @@ export const prepare = (
       cut.push({ ...candidate, chunks: Chunker.chunk(candidate.document) })
       yield* taking(candidate.document.text.length)
     }
-    const texts = cut.flatMap(({ chunks, document }) =>
-      chunks.map((chunk) => Chunker.embedded(document.title, chunk.text))
-    )
-    const vectors: Array<Float32Array> = []
-    for (let at = 0; at < texts.length; at += batchSize) {
-      for (const vector of yield* embedder.embed(texts.slice(at, at + batchSize))) vectors.push(vector)
-    }
-    if (vectors.length !== texts.length || vectors.some((vector) => vector.length !== embedder.dimensions)) {
-      return yield* Effect.fail<Misfit>({ _tag: "Misfit" })
-    }
-    const prepared: Array<Prepared> = []
-    let next = 0
-    for (const { chunks, document, fingerprint } of cut) {
+    const embedded = yield* vectors.of(cut.map(({ chunks, document }) => ({
+      id: document.id,
+      texts: chunks.map((chunk) => Chunker.embedded(document.title, chunk.text))
+    })))
+    const prepared: Array<Either.Either<Prepared, string>> = []
+    for (const [n, { chunks, document, fingerprint }] of cut.entries()) {
+      const own = embedded[n] ?? Either.right([])
+      if (Either.isLeft(own)) {
+        prepared.push(Either.left(own.left))
+        continue
+      }
       const said: Array<ReadonlyArray<string>> = []
       for (const chunk of chunks) {
         said.push(words(document.title, chunk.text))
@@ -178,12 +171,7 @@ export const prepare = (
         metadata: { ...document.metadata },
         passages: chunks.map(({ span, text }) => ({ text, start: span.start, end: span.end }))
       }
-      prepared.push({
-        entry,
-        version: document.version,
-        words: said,
-        vectors: vectors.slice(next, next += chunks.length)
-      })
+      prepared.push(Either.right({ entry, version: document.version, words: said, vectors: own.right }))
     }
     return prepared
   })

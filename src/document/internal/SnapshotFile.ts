@@ -43,7 +43,7 @@ export interface Frame {
  * @since 0.1.0
  * @category configuration
  */
-export const format = 1
+export const format = 2
 
 const letters = Buffer.from("CAUSEWAY")
 const prefixLength = letters.length + 4
@@ -53,7 +53,13 @@ const mostBytes = 256 * 1024 * 1024
 
 const problem = (description: string) => (cause?: unknown): Problem => ({ _tag: "Problem", description, cause })
 
-const damaged = problem("is damaged; it was left as it is: restore a copy of it, or move it away and index anew")
+/**
+ * What is to be said of a file that holds something else than this program writes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const damaged = problem("is damaged; it was left as it is: restore a copy of it, or move it away and index anew")
 
 const prefix = (): Buffer => {
   const bytes = Buffer.alloc(prefixLength)
@@ -121,6 +127,7 @@ export const read = (
     const start = yield* take(prefixLength)
     if (!start.subarray(0, letters.length).equals(letters)) return yield* Effect.fail(damaged())
     const found = start.readUInt32LE(letters.length)
+    if (found === 0) return yield* Effect.fail(damaged())
     if (found > format) {
       return yield* Effect.fail(
         problem(
@@ -137,12 +144,17 @@ export const read = (
       const content = yield* take(length.readUInt32LE(0))
       digest = digestOf(digest, length, content)
       if (!digest.equals(yield* take(digestLength))) return yield* Effect.fail(damaged())
-      const textLength = content.readUInt32LE(0)
+      const textLength = content.length < 4 ? Infinity : content.readUInt32LE(0)
+      if (4 + textLength > content.length) return yield* Effect.fail(damaged())
       if (textLength === 0) {
         isLast = true
         return yield* next
       }
-      const json: unknown = JSON.parse(content.toString("utf8", 4, 4 + textLength))
+      // a digest is no signature: anyone can write one for what is no JSON
+      const json = yield* Effect.try({
+        try: (): unknown => JSON.parse(content.toString("utf8", 4, 4 + textLength)),
+        catch: damaged
+      })
       return { json, bytes: content.subarray(4 + textLength) }
     })
     return { next }

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import type { Block, VectorKernel } from "./VectorKernel.js"
+import { sizes } from "./VectorKernel.js"
 
 /**
  * @since 0.1.0
@@ -43,8 +44,7 @@ export const unit = (vector: Float32Array): Float32Array => {
 }
 
 /** A tenant's only block grows by fours, so that one of few passages is small; one of many is read in long runs. */
-const leastRows = 8
-const mostRows = 512
+const { factor, least: leastRows, most: mostRows } = sizes
 
 /**
  * @since 0.1.0
@@ -71,7 +71,7 @@ export const make = (kernel: VectorKernel): VectorColumns => {
   /** The only block, made four times as large as often as it takes. */
   const enlarge = (wanted: number): boolean => {
     let larger = rows
-    while (larger < wanted && larger < mostRows) larger *= 4
+    while (larger < wanted && larger < mostRows) larger *= factor
     const block = kernel.allocate(larger)
     if (block === undefined) return false
     const [old] = blocks

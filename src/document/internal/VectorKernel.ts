@@ -32,7 +32,7 @@ export interface Block {
 export interface VectorKernel {
   readonly isSimd: boolean
   readonly dimensions: number
-  /** A block of so many rows, a multiple of 8, holding anything; `undefined` when there is no memory left. */
+  /** A block of so many rows, one of `sizes`, holding anything; `undefined` when there is no memory left. */
   readonly allocate: (rows: number) => Block | undefined
   /** Gives a block back for others to use. */
   readonly free: (block: Block) => void
@@ -55,6 +55,14 @@ export interface Options {
   /** The most bytes to take, 4 GiB unless given and never more. */
   readonly maxBytes?: number | undefined
 }
+
+/**
+ * The rows a block may have, each four times as many as the one before.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const sizes = { least: 8, most: 512, factor: 4 } as const
 
 const pageBytes = 65_536
 const mostBytes = 65_536 * pageBytes
@@ -114,17 +122,49 @@ const columnsOf = (query: Float32Array, columns: Int32Array, weights: Float32Arr
   return count
 }
 
-/** Free blocks by their rows: there are few different sizes. */
-const makeFree = () => {
-  const free = new Map<number, Array<number>>()
-  return {
-    take: (rows: number): number | undefined => free.get(rows)?.pop(),
-    put: (block: Block): void => {
-      const held = free.get(block.rows)
-      if (held === undefined) free.set(block.rows, [block.address])
-      else held.push(block.address)
-    }
+/**
+ * Free blocks by their rows, in a memory of blocks of the largest size that begins
+ * at `base`. One is cut in four where smaller ones are wanted, and four that are
+ * free again become one: what small tenants leave behind is of use to a large one.
+ */
+const makeFree = (base: number, rowBytes: number) => {
+  const free = new Map<number, Set<number>>()
+
+  const of = (rows: number): Set<number> => {
+    const known = free.get(rows)
+    if (known !== undefined) return known
+    const made = new Set<number>()
+    free.set(rows, made)
+    return made
   }
+
+  const quarters = (whole: number, rows: number): ReadonlyArray<number> =>
+    Array.from({ length: sizes.factor }, (_, n) => whole + n * rows * rowBytes)
+
+  const take = (rows: number): number | undefined => {
+    const held = of(rows)
+    for (const address of held) {
+      held.delete(address)
+      return address
+    }
+    const whole = rows < sizes.most ? take(sizes.factor * rows) : undefined
+    if (whole === undefined) return undefined
+    for (const address of quarters(whole, rows).slice(1)) held.add(address)
+    return whole
+  }
+
+  const put = (address: number, rows: number): void => {
+    const held = of(rows)
+    held.add(address)
+    if (rows === sizes.most) return
+    const whole = address - (address - base) % (sizes.factor * rows * rowBytes)
+    const parts = quarters(whole, rows)
+    if (!parts.every((part) => held.has(part))) return
+    for (const part of parts) held.delete(part)
+    put(whole, sizes.factor * rows)
+  }
+
+  return { take, put }
 }
 
 interface Placed extends Block {
@@ -143,8 +183,8 @@ const simd = (
   const { multiply } = new Instance(new Module(bytes), { store: { memory } }).exports
   const columns = new Int32Array(dimensions + VectorModule.group)
   const weights = new Float32Array(dimensions + VectorModule.group)
-  const free = makeFree()
   let used = Math.ceil(listBytes / 64) * 64
+  const free = makeFree(used, sizeOf(1, dimensions))
   let listEnd = 0
 
   const grow = (wanted: number): boolean => {
@@ -180,13 +220,14 @@ const simd = (
     allocate: (rows) => {
       const again = free.take(rows)
       if (again !== undefined) return place(again, rows)
-      const size = sizeOf(rows, dimensions)
+      const size = sizeOf(sizes.most, dimensions)
       if (!grow(used + size)) return undefined
-      const block = place(used, rows)
+      free.put(used, sizes.most)
       used += size
-      return block
+      const address = free.take(rows)
+      return address === undefined ? undefined : place(address, rows)
     },
-    free: free.put,
+    free: ({ address, rows }) => free.put(address, rows),
     aim: (query) => {
       const count = columnsOf(query, columns, weights)
       const list = new DataView(memory.buffer, 0, listBytes)
@@ -204,29 +245,29 @@ const simd = (
 }
 
 const plain = (dimensions: number, maxBytes: number): VectorKernel => {
-  const blocks: Array<Float32Array> = []
+  const blocks = new Map<number, Float32Array>()
   const columns = new Int32Array(dimensions + VectorModule.group)
   const weights = new Float32Array(dimensions + VectorModule.group)
-  const free = makeFree()
+  let next = 0
   let used = 0
   let count = 0
 
-  const values = (block: Block): Float32Array => blocks[block.address] ?? new Float32Array(0)
+  const values = (block: Block): Float32Array => blocks.get(block.address) ?? new Float32Array(0)
 
   return {
     isSimd: false,
     dimensions,
     values,
     allocate: (rows) => {
-      const again = free.take(rows)
-      if (again !== undefined) return { address: again, rows }
       const size = sizeOf(rows, dimensions)
       if (used + size > maxBytes) return undefined
       used += size
-      blocks.push(new Float32Array(size / 4))
-      return { address: blocks.length - 1, rows }
+      blocks.set(next, new Float32Array(size / 4))
+      return { address: next++, rows }
     },
-    free: free.put,
+    free: ({ address, rows }) => {
+      if (blocks.delete(address)) used -= sizeOf(rows, dimensions)
+    },
     aim: (query) => {
       count = columnsOf(query, columns, weights)
     },

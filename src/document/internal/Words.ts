@@ -25,6 +25,18 @@ const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script
  */
 export const isUnspaced = (text: string): boolean => unspaced.test(text)
 
+/** Two vowels of Thai and Lao are letters by name, and stand behind their consonant all the same. */
+const mark = /[\p{M}\u0e33\u0eb3]/u
+
+/**
+ * Whether the character at a position belongs to the one before it: an accent, a
+ * vowel sign.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isMark = (text: string, at: number): boolean => mark.test(text.charAt(at))
+
 /** Letters and digits without anything between them, with the signs that belong to them. */
 const atoms = /\$?[\p{L}\p{M}\p{N}]+%?/gu
 
@@ -66,9 +78,14 @@ export const finder = (wanted: ReadonlySet<string>): (text: string) => ReadonlyA
   /** Pairs overlap; what overlaps is one word. */
   const pairs = (found: Array<Word>, { start, text }: Atom): void => {
     let last: { start: number; end: number; terms: Array<string> } | undefined
-    const add = (from: number, to: number): void => {
-      const terms = among(tokensOf(text.slice(from - start, to - start)))
+    const add = (first: number, end: number): void => {
+      const terms = among(tokensOf(text.slice(first - start, end - start)))
       if (terms.length === 0) return
+      // what a reader sees as one character is marked as a whole
+      let from = first
+      let to = end
+      while (from > start && isMark(text, from - start)) from--
+      while (isMark(text, to - start)) to++
       if (last !== undefined && from < last.end) {
         last.end = to
         last.terms.push(...terms)

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as StreamSafe from "../StreamSafe.js"
 
 const stopWords = new Set(
   ("a about after all also an and any are as at be because been before being between both but by can could did do does " +
@@ -15,12 +16,13 @@ const stopWords = new Set(
 
 const word = /[\p{L}\p{M}\p{N}]+/gu
 const notAscii = /[^\0-\x7f]/
+const latinMarks = /[\u0300-\u036f]/g
 /** Scripts in which two characters say about what five letters do. */
 const dense = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]/u
 
 const normal = (text: string): string =>
   notAscii.test(text)
-    ? text.normalize("NFKD").toLowerCase().replace(/[\u0300-\u036f]/g, "").normalize("NFC")
+    ? StreamSafe.normalize(text, latinMarks)
     : text.toLowerCase()
 
 /**

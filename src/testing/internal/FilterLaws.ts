@@ -88,9 +88,14 @@ export const laws: ReadonlyArray<Law> = [
           })))
         const filter = { metadata: { few: true } }
         const query = yield* vector("plover plover")
-        assert.equal((yield* ids("plover", { filter })).length, 10)
-        assert.equal((yield* ids("", { filter, vector: query })).length, 10)
-        assert.equal((yield* ids("plover", { filter, vector: query })).length, 10)
+        const passing = Array.from({ length: 10 }, (_, n) =>
+          `d${40 * n + 39}`).sort()
+        for (const [text, vector] of [["plover", undefined], ["", query], ["plover", query]] as const) {
+          const found = yield* ids(text, { filter, vector })
+          assert.deepEqual(sorted(found), passing)
+          const named = yield* ids(text, { filter: { documentIds: passing }, vector })
+          assert.deepEqual(named, found)
+        }
       })
   ),
 
@@ -130,6 +135,51 @@ export const laws: ReadonlyArray<Law> = [
         assert.equal(yield* by([0, 1, "1", 7]), "cdh")
       })
   ),
+
+  law(
+    "sees what a document became since the same filter was asked last",
+    ({ ids, index, store, tenant }) =>
+      Effect.gen(function*() {
+        const filters: ReadonlyArray<Filter> = [
+          { metadata: { kind: "x" } },
+          { metadata: { n: { min: 1, max: 2 } } },
+          { since: "2026-01-01" },
+          { documentIds: ["a", "b"], metadata: { kind: ["x"] } }
+        ]
+        const asked = Effect.forEach(filters, (filter) => Effect.map(ids("crane", { filter }), (all) => all.join("")))
+        const inside = { metadata: { kind: "x", n: 1 }, publishedAt: "2026-05-01" }
+        const outside = { metadata: { kind: "y", n: 3 }, publishedAt: "2025-05-01" }
+        yield* index(note("a", "A crane.", inside), note("b", "A crane.", outside))
+        assert.deepEqual(yield* asked, ["a", "a", "a", "a"])
+        yield* index(note("a", "A crane.", outside), note("b", "A crane.", inside))
+        assert.deepEqual(yield* asked, ["b", "b", "b", "b"])
+        yield* store.remove(tenant, ["b"])
+        assert.deepEqual(yield* asked, ["", "", "", ""])
+        yield* index(note("c", "A crane.", inside))
+        assert.deepEqual(yield* asked, ["c", "c", "c", ""])
+      })
+  ),
+
+  law("tells filters apart that differ in one end alone", ({ ids, index }) =>
+    Effect.gen(function*() {
+      yield* index(...[1, 2, 3].map((n) => note(`d${n}`, "A teal.", { publishedAt: `2026-0${n}-15`, metadata: { n } })))
+      const count = (filter: Filter) => Effect.map(ids("teal", { filter }), (found) => found.length)
+      const since = "2026-01-01"
+      const counts = yield* Effect.forEach([
+        { since, until: "2026-02-01" },
+        { since, until: "2026-03-01" },
+        { since },
+        { since: "2026-02-01" },
+        { until: "2026-02-01" },
+        { metadata: { n: { min: 1, max: 1 } } },
+        { metadata: { n: { min: 1, max: 2 } } },
+        { metadata: { n: { min: 1 } } },
+        { metadata: { n: { max: 1 } } },
+        { metadata: { n: 1 } },
+        { metadata: { n: [1, 3] } }
+      ], count)
+      assert.deepEqual(counts, [1, 2, 3, 2, 1, 1, 2, 3, 1, 1, 2])
+    })),
 
   law("narrows by all of a filter's fields together", ({ ids, index }) =>
     Effect.gen(function*() {

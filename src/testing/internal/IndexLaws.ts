@@ -118,6 +118,28 @@ export const laws: ReadonlyArray<Law> = [
   ),
 
   law(
+    "keeps what is stored apart from what was handed in and from what it hands out",
+    ({ ids, index, search, store, tenant }) =>
+      Effect.gen(function*() {
+        const metadata: { [key: string]: string | number } = { kind: "x", n: 1 }
+        const filter = { metadata: { kind: "x", n: 1 } }
+        yield* index(note("d", "A finch.", { metadata }))
+        metadata["kind"] = "y"
+        delete metadata["n"]
+        assert.deepEqual(yield* ids("finch", { filter }), ["d"])
+        const hits = yield* search("finch")
+        for (const passage of [...yield* store.get(tenant, "d"), ...hits.map((hit) => hit.passage)]) {
+          // what a program without types may do
+          const mine: { [key: string]: unknown } = passage.metadata
+          mine["kind"] = "z"
+          delete mine["n"]
+        }
+        assert.deepEqual((yield* store.get(tenant, "d"))[0]?.metadata, { kind: "x", n: 1 })
+        assert.deepEqual((yield* search("finch", { filter }))[0]?.passage.metadata, { kind: "x", n: 1 })
+      })
+  ),
+
+  law(
     "sees a change of title, uri, date or metadata alone",
     ({ held, index, store, tenant }) =>
       Effect.gen(function*() {

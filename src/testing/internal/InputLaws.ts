@@ -185,6 +185,33 @@ export const laws: ReadonlyArray<Law> = [
   ),
 
   law(
+    "takes a tenant's name of 2,000 bytes, and refuses the documents of a longer one by name",
+    ({ store, tenant }) =>
+      Effect.gen(function*() {
+        const longest = [
+          tenant + "x".repeat(2_000 - tenant.length),
+          `${tenant}${"é".repeat((2_000 - tenant.length) / 2)}`
+        ]
+        for (const name of longest) {
+          assert.deepEqual(statuses(yield* store.index(name, [note("a", "A vole.")])), ["indexed"])
+          assert.equal((yield* store.search({ tenant: name, text: "vole", limit: 5 })).length, 1)
+          assert.equal(yield* store.remove(name, ["a"]), 1)
+        }
+        for (const name of [`${longest[0]}x`, "é".repeat(1_001), "x".repeat(1_000_000)]) {
+          const outcomes = yield* store.index(name, [note("a", "A vole."), note("b", "Another.")])
+          assert.deepEqual(statuses(outcomes), ["refused", "refused"])
+          const [first] = outcomes
+          assert.ok(first?.status === "refused" && first.reason.includes("tenant"), JSON.stringify(first))
+          assert.deepEqual(yield* store.search({ tenant: name, text: "vole", limit: 5 }), [])
+          assert.deepEqual(yield* store.get(name, "a"), [])
+          assert.deepEqual(yield* store.list(name, { limit: 5 }), [])
+          assert.equal(yield* store.remove(name, ["a"]), 0)
+          assert.deepEqual(yield* store.size(name), { documents: 0, passages: 0, revision: 0 })
+        }
+      })
+  ),
+
+  law(
     "finds nothing, removes nothing and holds nothing for a tenant it never saw",
     ({ ids, store, tenant }) =>
       Effect.gen(function*() {

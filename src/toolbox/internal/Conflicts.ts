@@ -55,6 +55,23 @@ interface Statement {
   readonly matter: string
   /** `undefined` when the text names no period, `unknown` when it is not clear which. */
   readonly period: string | undefined
+  /** When the text was published, where that tells of which year it speaks. */
+  readonly datedBy: number | undefined
+}
+
+/** What two texts call the third quarter is the same one when they were published within so many milliseconds. */
+const nearby = 200 * 86_400_000
+
+/** Fiscal years begin when they like: a year that nobody named is not taken for one that somebody else did. */
+const areOfOneTime = (
+  self: Statement,
+  that: Statement,
+  published: readonly [self: number | undefined, that: number | undefined]
+): boolean => {
+  if (self.period !== that.period) return false
+  if (self.datedBy === undefined && that.datedBy === undefined) return true
+  const [mine, theirs] = published
+  return mine !== undefined && theirs !== undefined && Math.abs(mine - theirs) <= nearby
 }
 
 const statementsOf = (found: Found): ReadonlyArray<Statement> => {
@@ -68,8 +85,15 @@ const statementsOf = (found: Found): ReadonlyArray<Statement> => {
   const isUnclear = period !== undefined && about.period === undefined
   return found.passages.flatMap(({ passage }) => Statements.inText(passage.text, about)).flatMap((figure) => {
     if (isUnclear && figure.period?.year === undefined) return []
-    const key = figure.period === undefined ? undefined : Period.key(figure.period, publishedAt(found)) ?? "unknown"
-    return [{ figure, matter: `${figure.unit}|${figure.measure.join(" ")}`, period: key }]
+    const published = publishedAt(found)
+    const key = figure.period === undefined ? undefined : Period.key(figure.period, published) ?? "unknown"
+    const isDated = figure.period !== undefined && figure.period.year === undefined
+    return [{
+      figure,
+      matter: `${figure.unit}|${figure.measure.join(" ")}`,
+      period: key,
+      datedBy: isDated ? published : undefined
+    }]
   })
 }
 
@@ -88,11 +112,14 @@ interface Pair {
 const differing = (self: Judged, that: Judged): ReadonlyArray<Pair> =>
   self.statements.flatMap((mine) => {
     if (mine.period === "unknown") return []
-    const theirs = that.statements.filter(({ matter, period }) => matter === mine.matter && period === mine.period)
-    if (theirs.some(({ figure }) => Figures.agree(figure, mine.figure))) return []
+    const published = [publishedAt(self.found), publishedAt(that.found)] as const
+    const theirs = that.statements.filter((other) =>
+      other.matter === mine.matter && areOfOneTime(mine, other, published)
+    )
+    if (theirs.some(({ figure }) => Figures.mayAgree(figure, mine.figure))) return []
     return theirs
       .filter(({ figure }) =>
-        !self.statements.some((other) => other.matter === mine.matter && Figures.agree(other.figure, figure))
+        !self.statements.some((other) => other.matter === mine.matter && Figures.mayAgree(other.figure, figure))
       )
       .map((other) => ({ self: mine, that: other }))
   })

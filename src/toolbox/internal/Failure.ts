@@ -9,9 +9,26 @@ import type { LlmError } from "../../llm/LlmError.js"
 import type { SessionStoreError } from "../../session/SessionStore.js"
 import * as ToolError from "../../tool/ToolError.js"
 
+const embedder = (cause: DocumentStoreError): ToolError.ToolError =>
+  cause.isRetryable
+    ? ToolError.unavailable({
+      source: "embedder",
+      message:
+        "Temporarily unavailable: the embedder, which makes documents searchable, did not answer, so nothing was " +
+        "indexed. Try again shortly.",
+      cause
+    })
+    : new ToolError.ToolError({
+      code: "degraded_only",
+      message: "The embedder, which makes documents searchable, cannot be used as it is set up now, so nothing was " +
+        "indexed. Trying again will not help; tell whoever runs this server.",
+      source: "embedder",
+      cause
+    })
+
 /**
  * A document store that did not answer may later; one that does not fit what it
- * holds will not.
+ * holds will not. When it was the embedder that did not answer, that is named.
  *
  * @since 0.1.0
  * @category constructors
@@ -20,7 +37,9 @@ export const documentStore = (
   cause: DocumentStoreError | undefined,
   fallback?: ToolError.Fallback
 ): ToolError.ToolError =>
-  cause === undefined || cause.isRetryable
+  cause?.reason._tag === "Unembedded"
+    ? embedder(cause)
+    : cause === undefined || cause.isRetryable
     ? ToolError.unavailable({ source: "document-store", cause, fallback })
     : new ToolError.ToolError({
       code: "degraded_only",

@@ -74,8 +74,9 @@ const currencies: { readonly [word: string]: string } = {
 const percent = new Set(["%", "percent", "per cent", "pct"])
 const points = new Set(["percentage points", "percentage point", "points", "point", "pp", "bps", "basis points"])
 
+/** No number whose currency is not known, as in NT$5 or R$ 5: it would pass for a plain one. */
 const quantity =
-  /(?<![\p{L}\p{N}.,/'’+-])(?:(US\$|C\$|A\$|HK\$|[$€£¥₹]|(?:USD|EUR|GBP|CHF|JPY|SEK|NOK|DKK|CNY|RMB|INR|CAD|AUD)\s?)\s?)?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?![\p{N}]|[.,/:]\d|['’]\d)(?:[\s-]?(thousand|millions?|billions?|trillions?|mn|mm|mio|bn|tn|trn|[kmb])(?!\p{L}))?(?:\s?(%)|[\s-](percentage points?|basis points|per\s?cent|pct|points?|pp|bps|dollars?|euros?|pounds|yen|USD|EUR|GBP|CHF|JPY|SEK|NOK|DKK|CNY|RMB|INR|CAD|AUD)(?!\p{L}))?(?!\s?[-–—]\s?[$€£]?\d|[\p{L}])/giu
+  /(?<![\p{L}\p{N}\p{Sc}.,/'’+-]|\p{Sc}\s)(?:(US\$|C\$|A\$|HK\$|[$€£¥₹]|(?:USD|EUR|GBP|CHF|JPY|SEK|NOK|DKK|CNY|RMB|INR|CAD|AUD)\s?)\s?)?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?![\p{N}]|[.,/:]\d|['’]\d)(?:[\s-]?(thousand|millions?|billions?|trillions?|mn|mm|mio|bn|tn|trn|[kmb])(?!\p{L}))?(?:\s?(%)|[\s-](percentage points?|basis points|per\s?cent|pct|points?|pp|bps|dollars?|euros?|pounds|yen|USD|EUR|GBP|CHF|JPY|SEK|NOK|DKK|CNY|RMB|INR|CAD|AUD)(?!\p{L}))?(?!\s?[-–—]\s?[$€£]?\d|[\p{L}])/giu
 
 /**
  * A quantity and where it stands in a text.
@@ -141,3 +142,19 @@ export const inText = (text: string): ReadonlyArray<Found> =>
  */
 export const agree = (self: Quantity, that: Quantity): boolean =>
   self.unit === that.unit && Math.abs(self.value - that.value) <= Math.max(self.tolerance, that.tolerance) * (1 + 1e-9)
+
+const scaled = (quantity: Quantity, factor: number): Quantity => ({
+  ...quantity,
+  value: quantity.value * factor,
+  tolerance: quantity.tolerance * factor
+})
+
+/**
+ * Whether two quantities agree, also when one of them leaves out that it counts
+ * thousands, millions or billions, as a table's text does.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const mayAgree = (self: Quantity, that: Quantity): boolean =>
+  [1, 1e3, 1e6, 1e9].some((factor) => agree(scaled(self, factor), that) || agree(self, scaled(that, factor)))

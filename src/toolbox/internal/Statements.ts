@@ -63,8 +63,29 @@ const behindDate = /^\s*(?:January|February|March|April|May|June|July|August|Sep
 /** Somebody's or something's, and the clause does not say whose. */
 const pronoun = /\b(?:its|their|theirs|it|they|them|there|this|that|these|those|his|her|each|respectively|such)\b/iu
 
-const sentencesIn = (text: string): ReadonlyArray<string> =>
-  text.split(/(?<=[.!?])\s+(?=[\p{Lu}\p{N}"“$€£(])|\n+/u).map((part) => part.trim())
+interface Sentence {
+  readonly text: string
+  /** The line that stands alone above it, and above those before it. */
+  readonly heading: string
+}
+
+const longestHeading = 60
+
+const isHeading = (line: string): boolean =>
+  /^#{1,6}\s/u.test(line) ||
+  (line.length <= longestHeading && !/[.!?,;]$|^[-*•|]/u.test(line) && Figures.inText(line).length === 0)
+
+const sentencesIn = (text: string): ReadonlyArray<Sentence> => {
+  let heading = ""
+  return text.split(/\n+/u).flatMap((line): ReadonlyArray<Sentence> => {
+    const whole = line.trim()
+    if (isHeading(whole)) {
+      heading = whole
+      return [{ text: whole, heading: "" }]
+    }
+    return whole.split(/(?<=[.!?])\s+(?=[\p{Lu}\p{N}"“$€£(])/u).map((part) => ({ text: part.trim(), heading }))
+  })
+}
 
 /** No comma of a number or of a date. */
 const clauseEnds =
@@ -72,10 +93,30 @@ const clauseEnds =
 
 const clausesOf = (sentence: string): ReadonlyArray<string> => sentence.replace(/\([^()]*\)/gu, " ").split(clauseEnds)
 
-const wordsOf = (text: string, subject: ReadonlySet<string>): ReadonlyArray<string> =>
-  Tokenizer.tokens(text).filter((token) =>
+/** Words that a search leaves out, and that make a figure one of something else: US revenue, other income, own brands. */
+const narrowing =
+  /(?<![\p{L}\p{N}])(?:U\.S\.|USA?(?!\s?(?:\$|dollars?))|[Oo]ther|[Oo]wn|[Ss]ame|[Bb]oth|[Mm]ost|[Aa]ll|[Oo]ff)(?![\p{L}\p{N}])/gu
+
+const wordsOf = (text: string, subject: ReadonlySet<string>): ReadonlyArray<string> => [
+  ...Tokenizer.tokens(text).filter((token) =>
     !/^[\d$]|^[qhf]y?\d/u.test(token) && !fillers.has(token) && !subject.has(token)
-  )
+  ),
+  ...Array.from(text.matchAll(narrowing), ([word]) => word.replaceAll(".", "").slice(0, 5).toLowerCase())
+]
+
+/** Words of headings that head anything. */
+const general = stems(
+  "highlight highlights overview summary financial performance operating operations key business update introduction " +
+    "management discussion analysis consolidated statement statements review release press note notes section part item"
+)
+
+/** A heading of more words is a headline, which tells and does not narrow. */
+const mostInHeading = 4
+
+const narrowedBy = (heading: string, subject: ReadonlySet<string>): ReadonlyArray<string> => {
+  const words = wordsOf(heading, subject).filter((word) => !general.has(word) && !measures.has(word))
+  return words.length > mostInHeading ? [] : words
+}
 
 /** A measure of more words is a story. */
 const mostWords = 6
@@ -96,18 +137,20 @@ interface Clause {
   readonly text: string
   /** The words before it in the sentence: they narrow what it says. */
   readonly before: ReadonlyArray<string>
+  /** The same of its heading. */
+  readonly above: ReadonlyArray<string>
   readonly isFirst: boolean
   readonly subject: ReadonlySet<string>
   readonly period: Period.Period | undefined
 }
 
-const measureOf = ({ before, isFirst, subject, text }: Clause, found: Figures.Found) => {
+const measureOf = ({ above, before, isFirst, subject, text }: Clause, found: Figures.Found) => {
   const ahead = wordsOf(text.slice(0, found.start), subject)
   // "and incurred $2 million of charges" does not say who did
   if (!isFirst && !ahead.some((word) => measures.has(word))) return undefined
   const words = new Set([...before, ...ahead, ...wordsOf(text.slice(found.end), subject)])
   const isMeasure = [...words].some((word) => measures.has(word)) && words.size <= mostWords
-  return isMeasure ? [...words].sort() : undefined
+  return isMeasure ? [...new Set([...above, ...words])].sort() : undefined
 }
 
 const stated = (clause: Clause): ReadonlyArray<Statement> => {
@@ -160,9 +203,11 @@ const filled = (period: Named, document: Period.Period | undefined): Named =>
 
 /**
  * The figures of a text. Left out: what is forecast, approximate, compared with,
- * a change, or somebody's that the sentence does not name; clauses with two
+ * a change, or somebody's that the sentence does not name, and what follows a
+ * clause that says so; clauses with two
  * figures of one unit or of two periods; what no known measure is named for;
- * tables and parentheses; numbers of years, dates and pages. A sentence that
+ * tables and parentheses; numbers of years, dates and pages. The heading above a
+ * sentence says what its figures are of, too. A sentence that
  * names no period is of its document's, unless the text before it spoke of another.
  *
  * @since 0.1.0
@@ -175,7 +220,7 @@ export const inText = (text: string, about: {
 }): ReadonlyArray<Statement> => {
   const all: Array<Statement> = []
   let spokenOf: Named
-  for (const sentence of sentencesIn(text).slice(0, mostSentences)) {
+  for (const { heading, text: sentence } of sentencesIn(text).slice(0, mostSentences)) {
     const isPlain = /\d/u.test(sentence) && !sentence.endsWith("?")
     const isTable = sentence.length > longestSentence || /[|\t]|\s{3}/u.test(sentence)
     const clauses = isTable || !isPlain ? [sentence] : clausesOf(sentence)
@@ -183,12 +228,17 @@ export const inText = (text: string, about: {
     const ofAll = named.reduce(joined, undefined)
     if (isPlain && !isTable) {
       let before: ReadonlyArray<string> = []
+      let isUnsure = false
+      const above = narrowedBy(heading, about.subject)
       for (const [n, clause] of clauses.entries()) {
         const period = filled(named[n] ?? ofAll ?? inherited(spokenOf, about.period), about.period)
-        if (period !== "several" && !isAhead(period, about.period)) {
-          all.push(...stated({ text: clause, before, isFirst: n === 0, subject: about.subject, period }))
+        if (period !== "several" && !isAhead(period, about.period) && !isUnsure) {
+          all.push(...stated({ text: clause, before, above, isFirst: n === 0, subject: about.subject, period }))
         }
-        if (Figures.inText(clause).length === 0) before = [...before, ...wordsOf(clause, about.subject)]
+        if (Figures.inText(clause).length === 0) {
+          before = [...before, ...wordsOf(clause, about.subject)]
+          isUnsure ||= unsure.test(clause) || compared.test(clause)
+        }
       }
     }
     if (ofAll !== undefined && (ofAll === "several" || !ofAll.span.startsWith("d"))) spokenOf = joined(spokenOf, ofAll)
