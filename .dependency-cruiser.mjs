@@ -1,6 +1,7 @@
 // The import order: a folder may import from its own line's folder and from the lines below it.
 const lines = [
   ["cli", "testing"],
+  ["ops"],
   ["transport"],
   ["server", "manifest"],
   ["toolbox"],

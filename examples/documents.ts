@@ -16,12 +16,13 @@ import * as Pglite from "causeway-mcp/document/Pglite"
 import * as PgRegions from "causeway-mcp/document/PgRegions"
 import * as Retriever from "causeway-mcp/document/Retriever"
 import * as CachingEmbedder from "causeway-mcp/embedding/CachingEmbedder"
-import type { Embedder } from "causeway-mcp/embedding/Embedder"
+import { Embedder } from "causeway-mcp/embedding/Embedder"
 import * as SifEmbedder from "causeway-mcp/embedding/SifEmbedder"
 import type * as Llm from "causeway-mcp/llm/Llm"
 import * as LlmReranker from "causeway-mcp/provider/LlmReranker"
 import * as OpenAiEmbedder from "causeway-mcp/provider/OpenAiEmbedder"
 import * as ProviderHttp from "causeway-mcp/provider/ProviderHttp"
+import * as Metered from "causeway-mcp/telemetry/Metered"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -185,7 +186,7 @@ const mirrored = (store: Store) =>
 /** Keeps and finds passages: Postgres when `DATABASE_URL` is set, PGlite under `DATA_DIR` otherwise. */
 export const Documents = Layer.unwrapEffect(
   Effect.flatMap(databaseUrl, (url) => Effect.flatMap(Option.isSome(url) ? onServer(url.value) : embedded, mirrored))
-).pipe(Layer.provideMerge(Embedding))
+).pipe(Layer.provideMerge(Embedding.pipe(Metered.layer(Embedder, "embedder"))))
 
 const corpus = text("CORPUS").pipe(Config.withDescription("The name of the documents, as the calibration knows it"))
 

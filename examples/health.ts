@@ -1,19 +1,17 @@
 /**
- * The operator's pages beside MCP: alive, ready and with which tools, each source
- * by name, and how each model has been doing.
+ * What the operator's pages tell of: the checks of the sources, and which tools
+ * rest on them.
  */
-import * as HttpRouter from "@effect/platform/HttpRouter"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { DocumentStore } from "causeway-mcp/document/DocumentStore"
 import { Embedder } from "causeway-mcp/embedding/Embedder"
 import * as Health from "causeway-mcp/health/Health"
-import type * as Target from "causeway-mcp/llm/Target"
+import * as OpsApp from "causeway-mcp/ops/OpsApp"
 import { ProviderChain } from "causeway-mcp/provider/ProviderChain"
 import { SessionStore } from "causeway-mcp/session/SessionStore"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
+// #region checks
 /**
  * Asks each source that the tools rest on. None is required: every tool has a way to answer without it. A remote
  * embedder is judged by its last call, and asked for one word when there was none for a minute; the embedded one is
@@ -28,68 +26,34 @@ export const HealthLayer = Layer.unwrapEffect(Effect.gen(function*() {
     { name: "documents", kind: "document-store", check: documents.ping },
     { name: "embedder", kind: "embedder", check: embedder.ping ?? Effect.void },
     { name: "sessions", kind: "session-store", check: sessions.ping },
-    ...chain.endpoints.map((model) => ({ name: model.provider, kind: "model", check: model.ping }))
+    ...chain.endpoints.map((model): Health.HealthCheck => ({
+      name: model.provider,
+      kind: "model",
+      check: model.ping,
+      askAgainAfter: "30 seconds"
+    }))
   ])
 }))
+// #endregion checks
 
-const report = Effect.flatMap(Health.Health, (health) => health.report)
+// #region needs
+/** Which kinds of sources each tool uses; of one kind another takes the place of one that is down. */
+const needs: ReadonlyArray<OpsApp.ToolNeeds> = [
+  { tool: "answer_market_question", uses: ["document-store", "embedder", "session-store", "model"] },
+  { tool: "search_relevant_market_intel", uses: ["document-store", "embedder"] },
+  { tool: "fetch_user_preference_profile", uses: ["session-store"] },
+  { tool: "generate_structured_output", uses: ["model"] },
+  { tool: "summarize_document_batch", uses: ["document-store", "model"] },
+  { tool: "record_session_event", uses: ["session-store"] },
+  { tool: "index_document", uses: ["document-store", "embedder"] }
+]
+// #endregion needs
 
-// #region models
-const modelOf = ({ breaker, coolingFor, coolingReason, headroom, id, inFlight, latencyMs }: Target.Status) => ({
-  id,
-  breaker,
-  ...(coolingFor === undefined ? {} : { restsForMs: Math.ceil(Duration.toMillis(coolingFor)), because: coolingReason }),
-  inFlight,
-  headroom,
-  ...(latencyMs === undefined ? {} : { latencyMs: Math.round(latencyMs) })
-})
+/** The tools that have to do without something they rest on, and the names of what that is. */
+export const degraded = (report: Health.Report) => OpsApp.degraded(report, needs)
 
-/** What the calls so far have shown of each model; none is asked for it. */
-const models = Effect.flatMap(ProviderChain, (chain) => Effect.map(chain.status, (all) => all.map(modelOf)))
-// #endregion models
-
-/** Which kinds of sources each tool rests on. */
-const needs: { readonly [tool: string]: ReadonlyArray<string> } = {
-  answer_market_question: ["document-store", "embedder", "session-store", "model"],
-  search_relevant_market_intel: ["document-store", "embedder"],
-  fetch_user_preference_profile: ["session-store"],
-  generate_structured_output: ["model"],
-  summarize_document_batch: ["document-store", "model"],
-  record_session_event: ["session-store"],
-  index_document: ["document-store", "embedder"]
-}
-
-/**
- * The tools that have to do without something they rest on, and the names of what that is. Of sources of one kind
- * another takes the place of one that is down.
- */
-export const degraded = ({ sources }: Health.Report) => {
-  const gone = sources.filter(({ kind, status }) =>
-    status === "down" && !sources.some((other) => other.kind === kind && other.status === "up")
-  )
-  return Object.entries(needs).flatMap(([tool, needed]) => {
-    const without = gone.filter(({ kind }) => needed.includes(kind)).map(({ name }) => name)
-    return without.length === 0 ? [] : [{ tool, without }]
-  })
-}
-
-/** `/livez` never touches a source; `/readyz` and `/healthz` do. */
-export const app = HttpRouter.empty.pipe(
-  HttpRouter.get("/livez", HttpServerResponse.unsafeJson({ status: "up" })),
-  HttpRouter.get(
-    "/readyz",
-    Effect.map(
-      report,
-      (verdict) =>
-        HttpServerResponse.unsafeJson(
-          { status: verdict.status, degraded: degraded(verdict) },
-          { status: Health.isReady(verdict) ? 200 : 503 }
-        )
-    )
-  ),
-  HttpRouter.get(
-    "/healthz",
-    Effect.zipWith(report, models, (verdict, models) => HttpServerResponse.unsafeJson({ ...verdict, models }))
-  ),
-  Effect.catchTag("RouteNotFound", () => HttpServerResponse.unsafeJson({ error: "not found" }, { status: 404 }))
+/** The operator's pages: alive, ready, each source by name, and metrics. */
+export const pages = Effect.flatMap(
+  ProviderChain,
+  (chain) => OpsApp.make({ tools: needs, models: chain.status })
 )

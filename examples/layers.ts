@@ -5,13 +5,18 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PendingAsks from "causeway-mcp/ask/PendingAsks"
 import * as RedisPendingAsks from "causeway-mcp/ask/RedisPendingAsks"
+import * as ApiKeys from "causeway-mcp/auth/ApiKeys"
+import * as Authenticator from "causeway-mcp/auth/Authenticator"
+import * as JwtAuthenticator from "causeway-mcp/auth/JwtAuthenticator"
 import * as Sealer from "causeway-mcp/auth/Sealer"
+import * as DocumentStore from "causeway-mcp/document/DocumentStore"
 import * as ProviderChain from "causeway-mcp/provider/ProviderChain"
 import * as ProviderHttp from "causeway-mcp/provider/ProviderHttp"
 import * as RedisSessionStore from "causeway-mcp/session/RedisSessionStore"
 import * as SessionStore from "causeway-mcp/session/SessionStore"
 import * as PgTaskStore from "causeway-mcp/task/PgTaskStore"
 import * as TaskStore from "causeway-mcp/task/TaskStore"
+import * as Metered from "causeway-mcp/telemetry/Metered"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -19,24 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Documents, makeSearch } from "./documents.js"
-import { announce, databaseUrl, optional, parse, text, whereOf } from "./settings.js"
-
-const redisUrl = optional("REDIS_URL").pipe(
-  Config.withDescription("Where session history is kept: redis://host:port")
-)
-
-const redisCluster = Config.all({
-  cluster: Config.literal("on", "off", "")("REDIS_CLUSTER").pipe(
-    Config.withDefault("off"),
-    Config.map((setting) => setting === "on"),
-    Config.withDescription("Whether REDIS_URL is a node of a cluster")
-  ),
-  clusterNodes: text("REDIS_CLUSTER_NODES").pipe(
-    Config.map(Option.map((nodes) => nodes.split(",").map((node) => node.trim()))),
-    Config.map(Option.getOrUndefined),
-    Config.withDescription("Further nodes to begin with: host:port, separated by commas")
-  )
-})
+import { announce, databaseUrl, optional, parse, redisCluster, redisUrl, text, whereOf } from "./settings.js"
 
 /** Keeps session history: Redis when `REDIS_URL` is set, memory otherwise. */
 export const Sessions = Layer.unwrapEffect(
@@ -67,6 +55,51 @@ export const sealer = Effect.gen(function*() {
   const [first = "", ...older] = Redacted.value(secrets.value).split(",").map((secret) => secret.trim())
   return yield* Sealer.make([Redacted.make(first), ...older.map((secret) => Redacted.make(secret))])
 })
+
+const clientAddressHeader = text("CLIENT_ADDRESS_HEADER").pipe(
+  Config.map(Option.map((name) => name.trim().toLowerCase())),
+  Config.withDescription("The header in which the proxy in front writes the client's address; wrong without one")
+)
+
+// #region authentication
+/** Keys beside tokens: each is asked what it knows. */
+const KeysOrTokens = Layer.scoped(
+  Authenticator.Authenticator,
+  Effect.gen(function*() {
+    const keys = yield* Layer.build(ApiKeys.layerConfig)
+    const tokens = yield* Layer.build(JwtAuthenticator.layerConfig)
+    return Authenticator.orElse(
+      Context.get(keys, Authenticator.Authenticator),
+      Context.get(tokens, Authenticator.Authenticator)
+    )
+  })
+)
+
+const Unguessable = Layer.effect(
+  Authenticator.Authenticator,
+  Effect.gen(function*() {
+    const header = Option.getOrUndefined(yield* clientAddressHeader)
+    const limited = Authenticator.withGuessLimit({
+      peerOf: (presented) => header === undefined ? presented.peer : presented.header(header)
+    })
+    return yield* limited(yield* Authenticator.Authenticator)
+  })
+)
+
+/** Asks callers over HTTP who they are: by API keys, access tokens or either, as far as they are set; nobody otherwise. */
+export const Authentication = Layer.unwrapEffect(
+  Effect.gen(function*() {
+    const hasKeys = yield* ApiKeys.isConfigured
+    const hasTokens = yield* JwtAuthenticator.isConfigured
+    if (!hasKeys && !hasTokens) return Layer.empty
+    yield* announce(
+      `callers: ${[hasKeys ? "API keys" : "", hasTokens ? "access tokens" : ""].filter(Boolean).join(" or ")}`
+    )
+    const known = hasKeys && hasTokens ? KeysOrTokens : hasKeys ? ApiKeys.layerConfig : JwtAuthenticator.layerConfig
+    return Unguessable.pipe(Layer.provide(known))
+  })
+)
+// #endregion authentication
 
 /** Brings answers of older clients to the instance that asked: over Redis when `REDIS_URL` is set. */
 export const Asks = Layer.unwrapEffect(
@@ -99,9 +132,17 @@ export const Tasks = Layer.unwrapEffect(
   })
 )
 
+// #region metered
+/** Stores and the embedder are timed, each method by itself. */
+const Kept = Layer.merge(
+  Documents.pipe(Metered.layer(DocumentStore.DocumentStore, "documents")),
+  Sessions.pipe(Metered.layer(SessionStore.SessionStore, "sessions"))
+)
+// #endregion metered
+
 /** Every contract the tools need. A search that is set up wrongly is refused before anything is opened. */
 export const Stores = Layer.unwrapEffect(
-  Effect.map(makeSearch, Layer.provideMerge(Layer.merge(Documents, Sessions)))
+  Effect.map(makeSearch, Layer.provideMerge(Kept))
 )
 
 /** Asks models: a gateway or providers when they are configured, the extractive model otherwise. */

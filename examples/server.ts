@@ -1,9 +1,16 @@
 /**
  * The reference server: seven tools over a document index, session history and a
  * chain of models, and the documents themselves, on HTTP or, with `--stdio`, on standard streams.
+ * With `--plan` it serves nothing and prints what stands around each tool.
  */
 import * as Changes from "causeway-mcp/change/Changes"
+import * as Lifecycle from "causeway-mcp/health/Lifecycle"
+import * as Protect from "causeway-mcp/middleware/Protect"
+import * as OpsServer from "causeway-mcp/ops/OpsServer"
+import * as Overload from "causeway-mcp/policy/Overload"
+import * as Policy from "causeway-mcp/policy/Policy"
 import * as DocumentResource from "causeway-mcp/resource/DocumentResource"
+import * as HealthResource from "causeway-mcp/resource/HealthResource"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as Answer from "causeway-mcp/toolbox/Answer"
 import * as IndexDocument from "causeway-mcp/toolbox/IndexDocument"
@@ -12,15 +19,18 @@ import * as RecordEvent from "causeway-mcp/toolbox/RecordEvent"
 import * as SemanticSearch from "causeway-mcp/toolbox/SemanticSearch"
 import * as StructuredOutput from "causeway-mcp/toolbox/StructuredOutput"
 import * as SummarizeBatch from "causeway-mcp/toolbox/SummarizeBatch"
+import * as Plan from "causeway-mcp/toolkit/Plan"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as HttpTransport from "causeway-mcp/transport/HttpTransport"
 import * as StdioTransport from "causeway-mcp/transport/StdioTransport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { app, HealthLayer } from "./health.js"
-import { Asks, Model, sealer, Stores, Tasks } from "./layers.js"
-import { run } from "./program.js"
+import { HealthLayer, pages } from "./health.js"
+import { Asks, Authentication, Model, sealer, Stores, Tasks } from "./layers.js"
+import { Counting, serverPolicy } from "./policies.js"
+import { main, run } from "./program.js"
 import * as SampleCorpus from "./sample-corpus.js"
+import { Collector, Figures, Observers } from "./telemetry.js"
 
 // #region server
 const tools = Toolkit.make(
@@ -29,7 +39,7 @@ const tools = Toolkit.make(
   PreferenceProfile.make(),
   StructuredOutput.make(),
   SummarizeBatch.make(),
-  RecordEvent.make(),
+  RecordEvent.make().pipe(Protect.by(Policy.idempotent())),
   IndexDocument.make()
 )
 
@@ -38,25 +48,45 @@ const tools = Toolkit.make(
 const Announcements = DocumentResource.announce.pipe(Layer.provideMerge(Changes.layerMemory))
 // #endregion announcements
 
-const Server = Layer.unwrapEffect(
-  Effect.map(sealer, (sealer) =>
-    McpServer.layerOf({ tools, resources: [DocumentResource.make()] }, {
+const Server = Layer.unwrapEffect(Effect.gen(function*() {
+  return McpServer.layerOf(
+    { tools, resources: [DocumentResource.make(), HealthResource.make({ scopes: ["ops:read"] })] },
+    {
       name: "causeway-market-intel",
       version: "0.1.0",
       title: "Market intelligence",
       instructions: "Ask answer_market_question first. Each answer carries a confidence and its sources; quote both.",
-      sealer
-    }))
-).pipe(Layer.provide(Layer.mergeAll(Asks, Tasks, Announcements)))
+      sealer: yield* sealer,
+      policy: yield* serverPolicy
+    }
+  )
+})).pipe(Layer.provide([Asks, Tasks, Announcements, Counting]))
 
-const Transport = process.argv.includes("--stdio")
-  ? StdioTransport.layer
-  : HttpTransport.layerConfig(HttpTransport.settings, { app }).pipe(Layer.provide(HealthLayer))
+// #region ops
+/** The operator's pages are on the clients' port, or with `OPS_PORT` on their own, which answers while the other one drains. */
+const Http = Layer.unwrapEffect(Effect.gen(function*() {
+  const app = yield* pages
+  const own = yield* OpsServer.settings
+  return own === undefined
+    ? HttpTransport.layerConfig(HttpTransport.settings, { app })
+    : Layer.provide(HttpTransport.layerConfig(HttpTransport.settings), OpsServer.layer(app, own))
+})).pipe(Layer.provide([Authentication, Lifecycle.layer]))
+// #endregion ops
 
-run(Transport.pipe(
+const program = Layer.merge(process.argv.includes("--stdio") ? StdioTransport.layer : Http, Figures).pipe(
   Layer.provide(Server),
+  Layer.provide([HealthLayer, Overload.layer(), Observers]),
   Layer.provide(SampleCorpus.layer),
   Layer.provide(Stores),
-  Layer.provide(Model)
-))
+  Layer.provide(Model),
+  Layer.provide(Collector)
+)
 // #endregion server
+
+/** `--plan` tells what stands around each tool, `--safe-tools` which a load balancer may send a call of twice. */
+const print = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
+const plans = Effect.map(serverPolicy, (policy) => Plan.ofToolkit(tools, policy))
+const safe = Effect.map(plans, (all) => all.filter(({ safety }) => safety !== "effectful").map(({ tool }) => tool))
+if (process.argv.includes("--plan")) main(Effect.flatMap(plans, (all) => print(Plan.render(all))))
+else if (process.argv.includes("--safe-tools")) main(Effect.flatMap(safe, (names) => print(names.join("\n"))))
+else run(program)

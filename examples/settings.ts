@@ -21,6 +21,23 @@ export const databaseUrl = optional("DATABASE_URL").pipe(
   Config.withDescription("Where documents are kept: postgres://user:password@host:port/database")
 )
 
+export const redisUrl = optional("REDIS_URL").pipe(
+  Config.withDescription("Where session history is kept and calls are counted: redis://host:port")
+)
+
+export const redisCluster = Config.all({
+  cluster: Config.literal("on", "off", "")("REDIS_CLUSTER").pipe(
+    Config.withDefault("off"),
+    Config.map((setting) => setting === "on"),
+    Config.withDescription("Whether REDIS_URL is a node of a cluster")
+  ),
+  clusterNodes: text("REDIS_CLUSTER_NODES").pipe(
+    Config.map(Option.map((nodes) => nodes.split(",").map((node) => node.trim()))),
+    Config.map(Option.getOrUndefined),
+    Config.withDescription("Further nodes to begin with: host:port, separated by commas")
+  )
+})
+
 export const mirror = text("MIRROR").pipe(
   Config.mapOrFail((setting) => {
     const value = Option.getOrElse(setting, () => "false")

@@ -5,12 +5,68 @@
  */
 
 /**
+ * Metrics whose series are found once and then cost as little as a field: a label
+ * set is bound where it becomes known, and what comes of it is called.
+ *
+ * @since 0.1.0
+ */
+export * as Instrument from "./telemetry/Instrument.js"
+
+/**
+ * Writes values on one line that nothing in them can break or colour: JSON, in
+ * which every character that a terminal or a log reader may act on is escaped.
+ *
+ * @since 0.1.0
+ */
+export * as JsonLine from "./telemetry/JsonLine.js"
+
+/**
+ * Logs to standard error, one JSON object on one line for each event, which
+ * nothing that is logged can break.
+ *
+ * @since 0.1.0
+ */
+export * as JsonLogger from "./telemetry/JsonLogger.js"
+
+/**
+ * Measures a service from outside: how long each of its methods took, and what
+ * came of it.
+ *
+ * @since 0.1.0
+ */
+export * as Metered from "./telemetry/Metered.js"
+
+/**
+ * Writes what Effect's metrics stand at as Prometheus reads it: the text format
+ * 0.0.4, or OpenMetrics 1.0.0 for who prefers that.
+ *
+ * @since 0.1.0
+ */
+export * as Prometheus from "./telemetry/Prometheus.js"
+
+/**
+ * Measures the process that the server runs in: memory, processor time, open
+ * files, and how late its event loop is.
+ *
+ * @since 0.1.0
+ */
+export * as RuntimeMetrics from "./telemetry/RuntimeMetrics.js"
+
+/**
  * The names of every span, attribute, metric and label that this library gives
  * out, so that dashboards and alerts have one place to look them up.
  *
  * @since 0.1.0
  */
 export * as Telemetry from "./telemetry/Telemetry.js"
+
+/**
+ * Reads and writes a trace's context as the W3C has it: `traceparent` and
+ * `tracestate`. What breaks a rule counts as absent.
+ *
+ * @since 0.1.0
+ */
+export * as TraceContext from "./telemetry/TraceContext.js"
 
 /**
  * A message in, a reply out: the protocol as a function of data and handlers.
@@ -66,6 +122,45 @@ export * as McpError from "./protocol/McpError.js"
 export * as McpSchema from "./protocol/McpSchema.js"
 
 /**
+ * Knows callers by keys that the operator hands out, of which only hashes are
+ * kept.
+ *
+ * @since 0.1.0
+ */
+export * as ApiKeys from "./auth/ApiKeys.js"
+
+/**
+ * Is told of every request that was refused for who asked, or for what its
+ * credential may do.
+ *
+ * @since 0.1.0
+ */
+export * as AuthObserver from "./auth/AuthObserver.js"
+
+/**
+ * Tells who asks from what a request carries, or refuses it.
+ *
+ * @since 0.1.0
+ */
+export * as Authenticator from "./auth/Authenticator.js"
+
+/**
+ * Knows callers by tokens that only their authorization server can read: asks it
+ * by RFC 7662.
+ *
+ * @since 0.1.0
+ */
+export * as Introspection from "./auth/Introspection.js"
+
+/**
+ * Knows callers by the access tokens of an authorization server: the server as
+ * an OAuth 2.1 resource server.
+ *
+ * @since 0.1.0
+ */
+export * as JwtAuthenticator from "./auth/JwtAuthenticator.js"
+
+/**
  * Who is asking: the identity, the tenant and the scopes that one request
  * carries, whichever way they were proved.
  *
@@ -82,11 +177,25 @@ export * as Principal from "./auth/Principal.js"
 export * as Sealer from "./auth/Sealer.js"
 
 /**
+ * Runs an effect under the part of a policy that concerns time and trying again.
+ *
+ * @since 0.1.0
+ */
+export * as Attempts from "./policy/Attempts.js"
+
+/**
  * Named, bounded schedules that say when to try again.
  *
  * @since 0.1.0
  */
 export * as Backoff from "./policy/Backoff.js"
+
+/**
+ * Lets so many calls run at once, and the others wait in turn, caller by caller.
+ *
+ * @since 0.1.0
+ */
+export * as Bulkhead from "./policy/Bulkhead.js"
 
 /**
  * Keeps calls away from what keeps failing, and lets one through now and then to
@@ -113,11 +222,44 @@ export * as Coalescer from "./policy/Coalescer.js"
 export * as Deadline from "./policy/Deadline.js"
 
 /**
- * How long a call may take and whether it is tried again, as one plain value.
+ * Remembers which calls were made and what they were answered, so that one that
+ * is sent again is not made again.
+ *
+ * @since 0.1.0
+ */
+export * as IdempotencyStore from "./policy/IdempotencyStore.js"
+
+/**
+ * Watches whether the process can keep up, and says which calls to turn away
+ * when it cannot.
+ *
+ * @since 0.1.0
+ */
+export * as Overload from "./policy/Overload.js"
+
+/**
+ * What is asked of a call beside its answer, as one plain value: how long it may
+ * take, whether it is tried again, how often it may be made, what is kept of it
+ * and what the caller gets when it fails.
  *
  * @since 0.1.0
  */
 export * as Policy from "./policy/Policy.js"
+
+/**
+ * Counts what callers take from shared buckets, in this process or for several
+ * instances at once.
+ *
+ * @since 0.1.0
+ */
+export * as RateLimiter from "./policy/RateLimiter.js"
+
+/**
+ * Keeps answers for calls that ask the same again.
+ *
+ * @since 0.1.0
+ */
+export * as ResultCache from "./policy/ResultCache.js"
 
 /**
  * Bounds how many calls may be made again, as a share of those made in the first
@@ -265,6 +407,14 @@ export * as SessionStore from "./session/SessionStore.js"
  * @since 0.1.0
  */
 export * as Health from "./health/Health.js"
+
+/**
+ * Where a server stands in its life, for whoever must know before it stops:
+ * load balancers, and what still begins work.
+ *
+ * @since 0.1.0
+ */
+export * as Lifecycle from "./health/Lifecycle.js"
 
 /**
  * Bounds what may be spent on models, in all and per tenant: reserved before a
@@ -655,6 +805,14 @@ export * as DocumentResource from "./resource/DocumentResource.js"
 export * as FileResource from "./resource/FileResource.js"
 
 /**
+ * The state of the server's sources as a resource, for agents and the people who
+ * look after them.
+ *
+ * @since 0.1.0
+ */
+export * as HealthResource from "./resource/HealthResource.js"
+
+/**
  * What a client can read: one resource under a fixed URI, or many under a URI
  * template; with the code that reads it.
  *
@@ -709,11 +867,86 @@ export * as PromptError from "./prompt/PromptError.js"
 export * as PromptRegistry from "./prompt/PromptRegistry.js"
 
 /**
- * Puts a policy around a tool's handler.
+ * Puts the request's id, the tool and the tenant on every line that a handler logs.
+ *
+ * @since 0.1.0
+ */
+export * as Annotate from "./middleware/Annotate.js"
+
+/**
+ * Writes down every call of a tool: who asked, for what, and how it ended. What was
+ * given and what was answered are not in it.
+ *
+ * @since 0.1.0
+ */
+export * as Audit from "./middleware/Audit.js"
+
+/**
+ * Names calls by what makes them equal: the tool, whose answer it is, and the
+ * arguments.
+ *
+ * @since 0.1.0
+ */
+export * as CallKey from "./middleware/CallKey.js"
+
+/**
+ * How long a client says that it waits for an answer.
+ *
+ * @since 0.1.0
+ */
+export * as ClientTimeout from "./middleware/ClientTimeout.js"
+
+/**
+ * Brings together what the server, a toolkit and a tool ask of a tool's calls.
+ *
+ * @since 0.1.0
+ */
+export * as Levels from "./middleware/Levels.js"
+
+/**
+ * Counts and times calls of tools, and what policies did to them.
+ *
+ * @since 0.1.0
+ */
+export * as Measure from "./middleware/Measure.js"
+
+/**
+ * Is told of every call of a tool: how it began, what each policy did to it and
+ * how it ended. Metrics, traces and the audit are observers.
+ *
+ * @since 0.1.0
+ */
+export * as Observer from "./middleware/Observer.js"
+
+/**
+ * Gives a tool's handler a policy.
  *
  * @since 0.1.0
  */
 export * as Protect from "./middleware/Protect.js"
+
+/**
+ * What stands around a handler, made once for each tool: every part of its policy,
+ * in one order, whatever the order in which they were written.
+ *
+ * @since 0.1.0
+ */
+export * as Stack from "./middleware/Stack.js"
+
+/**
+ * Makes a span of each call of a tool, which goes on with the client's trace.
+ *
+ * @since 0.1.0
+ */
+export * as Trace from "./middleware/Trace.js"
+
+/**
+ * Says what stands around each tool: every policy that holds for its calls, in
+ * order, where it was set, and what is unwise about it.
+ *
+ * @since 0.1.0
+ */
+export * as Plan from "./toolkit/Plan.js"
 
 /**
  * The tools a server offers now: list them, find one, call one.
@@ -847,3 +1080,26 @@ export * as StdioTransport from "./transport/StdioTransport.js"
  * @since 0.1.0
  */
 export * as Transport from "./transport/Transport.js"
+
+/**
+ * The page that Prometheus reads.
+ *
+ * @since 0.1.0
+ */
+export * as MetricsPage from "./ops/MetricsPage.js"
+
+/**
+ * The operator's pages: whether the process lives, whether it wants clients, and
+ * how each source and each model is.
+ *
+ * @since 0.1.0
+ */
+export * as OpsApp from "./ops/OpsApp.js"
+
+/**
+ * Looks at intervals at what has no event to be counted by: whether sources answer,
+ * and how much the process has to do.
+ *
+ * @since 0.1.0
+ */
+export * as Readings from "./ops/Readings.js"

@@ -19,6 +19,11 @@ const isBehind = (path: string): boolean =>
     "provider/ProviderHttp",
     "session/RedisSessionStore",
     "task/PgTaskStore",
+    "ops/OpsServer",
+    "policy/RedisIdempotencyStore",
+    "policy/RedisRateLimiter",
+    "policy/RedisResultCache",
+    "telemetry/OtelTelemetry",
     "transport/SdkTransport"
   ].includes(path) || /^(?:testing|redis|catalog)\//u.test(path) ||
   (path.startsWith("server/") && path !== "server/McpServer") ||

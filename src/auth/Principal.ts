@@ -6,6 +6,19 @@
  */
 
 /**
+ * A limit that belongs to a caller: so many calls per window, all tools together.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limit {
+  readonly limit: number
+  readonly windowSeconds: number
+  /** The most at once; `limit` unless given. */
+  readonly burst?: number | undefined
+}
+
+/**
  * The caller of a request. `scopes` holds `"*"` when everything is allowed.
  *
  * @since 0.1.0
@@ -16,6 +29,13 @@ export interface Principal {
   /** Whose data the caller may see; every store filters by it. */
   readonly tenant: string
   readonly scopes: ReadonlySet<string>
+  /** Limits of the caller's own; none unless given. */
+  readonly limits?: ReadonlyArray<Limit> | undefined
+  /**
+   * When the credential ends, in milliseconds since the epoch; never unless given.
+   * Open streams end then, calls in flight go on.
+   */
+  readonly expiresAt?: number | undefined
 }
 
 /**
@@ -28,10 +48,14 @@ export const make = (options: {
   readonly id: string
   readonly tenant?: string | undefined
   readonly scopes?: Iterable<string> | undefined
+  readonly limits?: ReadonlyArray<Limit> | undefined
+  readonly expiresAt?: number | undefined
 }): Principal => ({
   id: options.id,
   tenant: options.tenant ?? "default",
-  scopes: new Set(options.scopes ?? [])
+  scopes: new Set(options.scopes ?? []),
+  ...(options.limits === undefined ? {} : { limits: options.limits }),
+  ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt })
 })
 
 /**

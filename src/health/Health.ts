@@ -31,6 +31,11 @@ export interface HealthCheck<out R = never> {
   readonly check: Effect.Effect<void, unknown, R>
   /** Two seconds unless given. */
   readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * How long an answer counts before it is asked for again, for sources that should
+   * not be asked too often; not at all unless given. What is down is asked each time.
+   */
+  readonly askAgainAfter?: Duration.DurationInput | undefined
   /** Whether the server is of no use without it; `false` unless given. */
   readonly required?: boolean | undefined
 }
@@ -93,9 +98,31 @@ export class Health extends Context.Tag("causeway/Health")<Health, {
    * caller does not disturb the others.
    */
   readonly report: Effect.Effect<Report>
+  /**
+   * What is known of a source without asking it: `unknown` before its first check,
+   * when there is no such source, and when nobody has asked for 5 seconds and
+   * nothing asks by itself. Of several with one name, one that is up counts.
+   */
+  readonly status: (name: string) => Source["status"] | "unknown"
 }>() {}
 
+/**
+ * @since 0.1.0
+ * @category configuration
+ */
+export interface Options {
+  /**
+   * How often the sources are asked though nobody wants a report; 5 seconds unless
+   * given, and every second at least while one is down, so that what it keeps from
+   * working works again soon after it is back. 0: only when a report is asked for.
+   */
+  readonly every?: Duration.DurationInput | undefined
+}
+
 const freshFor = Duration.unsafeToNanos("1 second")
+/** How long a verdict counts that nothing refreshes: a source that was down for a moment must not stay so for ever. */
+const knownFor = Duration.unsafeToNanos("5 seconds")
+const whileDown = Duration.seconds(1)
 
 /**
  * The message of an error made by this library's rule: a tagged error of a
@@ -111,7 +138,10 @@ const sentence = (error: unknown): string =>
 interface Watched<R> {
   readonly check: HealthCheck<R>
   readonly limit: Duration.Duration
+  readonly keptFor: bigint
   source: Source | undefined
+  /** When it was last asked, by the clock that does not jump. */
+  askedAt: bigint
   /** A check that ignores its interruption may still run; a second one beside it would only pile up. */
   running: boolean
 }
@@ -140,8 +170,10 @@ const log = (source: Source, before: Source | undefined, defect: Cause.Cause<unk
 const observe = <R>(watched: Watched<R>): Effect.Effect<Source, never, R> =>
   Effect.clockWith((clock) =>
     Effect.suspend(() => {
-      const { check, limit } = watched
+      const { askedAt, check, keptFor, limit, source } = watched
       const began = clock.unsafeCurrentTimeNanos()
+      if (source?.status === "up" && began - askedAt < keptFor) return Effect.succeed(source)
+      watched.askedAt = began
       return Effect.flatMap(ask(watched), (answer) => {
         const failure = Option.match(answer, {
           onNone: () => ({
@@ -177,20 +209,27 @@ const observe = <R>(watched: Watched<R>): Effect.Effect<Source, never, R> =>
   )
 
 /**
- * Makes the service. Checks run in the given scope, never in a caller's fiber.
+ * Makes the service. Checks run in the given scope, never in a caller's fiber,
+ * and begin at once unless `every` is 0.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = <R>(
-  checks: ReadonlyArray<HealthCheck<R>>
+  checks: ReadonlyArray<HealthCheck<R>>,
+  options: Options = {}
 ): Effect.Effect<Context.Tag.Service<Health>, never, R | Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const context = yield* Effect.context<R>()
+    const clock = yield* Effect.clock
+    const every = Duration.decode(options.every ?? "5 seconds")
+    const isRefreshed = Duration.greaterThan(every, Duration.zero)
     const all = checks.map((check): Watched<R> => ({
       check,
       limit: Duration.decode(check.timeout ?? "2 seconds"),
+      keptFor: Duration.unsafeToNanos(check.askAgainAfter ?? 0),
+      askedAt: 0n,
       source: undefined,
       running: false
     }))
@@ -203,33 +242,58 @@ export const make = <R>(
       }
     ).pipe(Effect.provide(context))
 
+    const byName = new Map<string, Array<Watched<R>>>()
+    for (const watched of all) {
+      const same = byName.get(watched.check.name)
+      if (same === undefined) byName.set(watched.check.name, [watched])
+      else same.push(watched)
+    }
+
     let last: { readonly report: Report; readonly at: bigint } | undefined
     let flight: Deferred.Deferred<Report> | undefined
 
-    return {
-      report: Effect.clockWith((clock) =>
-        Effect.uninterruptibleMask((restore) => {
-          if (last !== undefined && clock.unsafeCurrentTimeNanos() - last.at < freshFor) {
-            return Effect.succeed(last.report)
-          }
-          if (flight !== undefined) return restore(Deferred.await(flight))
-          const landing = Deferred.unsafeMake<Report>(FiberId.none)
-          flight = landing
-          return Effect.interruptible(round).pipe(
-            Effect.tap((report) =>
-              Effect.sync(() => {
-                last = { report, at: clock.unsafeCurrentTimeNanos() }
-              })
-            ),
-            Effect.ensuring(Effect.sync(() => {
-              flight = undefined
-            })),
-            Effect.intoDeferred(landing),
-            Effect.forkIn(scope),
-            Effect.zipRight(restore(Deferred.await(landing)))
-          )
-        })
+    const isYounger = (than: bigint): boolean => last !== undefined && clock.unsafeCurrentTimeNanos() - last.at < than
+
+    /** Joins the round that is under way, or begins one. */
+    const refresh = Effect.uninterruptibleMask((restore) => {
+      if (flight !== undefined) return restore(Deferred.await(flight))
+      const landing = Deferred.unsafeMake<Report>(FiberId.none)
+      flight = landing
+      return Effect.interruptible(round).pipe(
+        Effect.tap((report) =>
+          Effect.sync(() => {
+            last = { report, at: clock.unsafeCurrentTimeNanos() }
+          })
+        ),
+        Effect.ensuring(Effect.sync(() => {
+          flight = undefined
+        })),
+        Effect.intoDeferred(landing),
+        Effect.forkIn(scope),
+        Effect.zipRight(restore(Deferred.await(landing)))
       )
+    })
+
+    if (isRefreshed && all.length > 0) {
+      yield* refresh.pipe(
+        Effect.flatMap(({ status }) => Effect.sleep(status === "up" ? every : Duration.min(every, whileDown))),
+        Effect.forever,
+        Effect.forkIn(scope)
+      )
+    }
+
+    return {
+      report: Effect.suspend(() => last !== undefined && isYounger(freshFor) ? Effect.succeed(last.report) : refresh),
+      status: (name) => {
+        const same = byName.get(name)
+        if (same === undefined || !(isRefreshed || isYounger(knownFor))) return "unknown"
+        let status: Source["status"] | "unknown" = "unknown"
+        for (const { source } of same) {
+          if (source?.status === "up") return "up"
+          status = source?.status ?? status
+        }
+        return status
+      }
     }
   })
 
@@ -240,5 +304,6 @@ export const make = <R>(
  * @category layers
  */
 export const layer = <R = never>(
-  checks: ReadonlyArray<HealthCheck<R>>
-): Layer.Layer<Health, never, Exclude<R, Scope.Scope>> => Layer.scoped(Health, make(checks))
+  checks: ReadonlyArray<HealthCheck<R>>,
+  options?: Options
+): Layer.Layer<Health, never, Exclude<R, Scope.Scope>> => Layer.scoped(Health, make(checks, options))

@@ -1,16 +1,14 @@
 /**
- * Puts a policy around a tool's handler.
+ * Gives a tool's handler a policy.
  *
  * @since 0.1.0
  */
-import * as Ask from "../ask/Ask.js"
 import * as Policy from "../policy/Policy.js"
-import { isExit } from "../protocol/Ended.js"
 import * as Tool from "../tool/Tool.js"
-import { ToolError } from "../tool/ToolError.js"
 
 /**
- * A policy that may run a call again fits only a tool that is safe to repeat.
+ * A policy that may run a call again, or answer it with another's answer, fits
+ * only a tool that is safe to repeat.
  *
  * @since 0.1.0
  * @category type-level
@@ -19,26 +17,17 @@ export type Fitting<T extends Tool.Any, N extends Policy.Repeats> = "effectful" 
   [N] extends [never] ? T : never
   : T
 
-const seconds = (millis: number): string => `${Math.round(millis / 100) / 10} s`
-
 /**
- * Applies a policy to a handler. A repeating policy on an effectful tool does
- * not compile. When the policy's time is over, the handler is interrupted and
- * the call fails with `timed_out`.
+ * Adds a policy to that of a handler: where both set the same thing, the one given
+ * now counts. It holds for every call that a server answers with the handler. A
+ * repeating policy on an effectful tool does not compile. What the policy needs,
+ * such as a `RateLimiter`, is needed by the handler from now on.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const by = <N extends Policy.Repeats = never>(policy: Policy.Policy<N>) =>
-<T extends Tool.Any, E, R>(
-  self: Tool.ToolHandler<T & Fitting<T, N>, E, R>
-): Tool.ToolHandler<T, E | ToolError, R> =>
-  Tool.wrap<T, E, R, E | ToolError, R>(self, (next) =>
-    // Each try begins anew with what is known: its questions are counted from the first.
-    Policy.apply(policy, Policy.isRepeating(policy) && !isExit(next) ? Ask.fromStart(next) : next, {
-      onTimeout: (millis: number) =>
-        new ToolError({
-          code: "timed_out",
-          message: `${self.tool.name} did not finish within ${seconds(millis)}. Try again, or ask for less.`
-        })
-    }))
+export const by =
+  <N extends Policy.Repeats = never, R2 = never>(policy: Policy.Policy<N, R2>) =>
+  <T extends Tool.Any, E, R>(
+    self: Tool.ToolHandler<T & Fitting<T, N>, E, R>
+  ): Tool.ToolHandler<T, E, R | R2> => Tool.withTerms<R2>({ policy: Policy.all(self.policy, policy) })<T, E, R>(self)

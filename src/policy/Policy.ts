@@ -1,23 +1,33 @@
 /**
- * How long a call may take and whether it is tried again, as one plain value.
+ * What is asked of a call beside its answer, as one plain value: how long it may
+ * take, whether it is tried again, how often it may be made, what is kept of it
+ * and what the caller gets when it fails.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import type * as Types from "effect/Types"
-import { isExit } from "../protocol/Ended.js"
 import type { Retryable } from "./Backoff.js"
-import * as Backoff from "./Backoff.js"
-import { Deadline } from "./Deadline.js"
+import type * as CircuitBreaker from "./CircuitBreaker.js"
+import type { IdempotencyStore } from "./IdempotencyStore.js"
+import type {
+  Cache,
+  Concurrency,
+  Dimension,
+  Idempotent,
+  MinConfidence,
+  Parts,
+  Priority,
+  RateLimit,
+  SizeLimit
+} from "./internal/PolicyParts.js"
+import type { RateLimiter } from "./RateLimiter.js"
+import type { ResultCache } from "./ResultCache.js"
 
 /**
  * @since 0.1.0
@@ -32,29 +42,102 @@ export const TypeId: unique symbol = Symbol.for("~causeway/Policy")
 export type TypeId = typeof TypeId
 
 /**
- * The mark of a policy that may run a call more than once. Only a call that is
- * safe to repeat may be given one.
+ * The mark of a policy that may run a call more than once, or answer one with
+ * what another call was answered. Only a call that is safe to repeat may be
+ * given one.
  *
  * @since 0.1.0
  * @category models
  */
 export type Repeats = "repeats"
 
+export type {
+  /**
+   * How long answers are kept.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  Cache,
+  /**
+   * How many calls may run at once. Those that wait take turns by caller, so that
+   * one who sends a hundred does not keep another waiting for all of them.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  Concurrency,
+  /**
+   * Whose calls share a bucket: those of one caller, one tenant, one tool, or any
+   * combination of them; of nothing, all calls.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Dimension,
+  /**
+   * What the caller gets when the source of the answer fails: the name of another
+   * tool that can help, or an answer that was kept, if it is not too old.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Fallback,
+  /**
+   * How repeated sendings of one call are recognised.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  Idempotent,
+  /**
+   * How sure an answer must be to be given.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  MinConfidence,
+  /**
+   * The parts of a policy, in the order in which they stand around a handler, the
+   * outermost first, whatever the order in which they were written.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Parts,
+  /**
+   * When calls have to be turned away, `background` goes first and `critical` last.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Priority,
+  /**
+   * How often calls may be made: a token bucket.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  RateLimit,
+  /**
+   * How large a call may be, in bytes of JSON.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  SizeLimit
+} from "./internal/PolicyParts.js"
+
 /**
- * A policy. `Needs` is `Repeats` when it may run the call more than once, and
- * `never` when it runs it once at most.
+ * A policy. `Needs` is `Repeats` when it may run a call more than once or answer
+ * it with another's answer, and `never` when it runs each call once at most; `R`
+ * is what has to be provided for it.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Policy<out Needs extends Repeats = never> extends Pipeable {
-  readonly [TypeId]: { readonly _Needs: Types.Covariant<Needs> }
-  /** The time all tries may take together, waits included. */
-  readonly timeout: Option.Option<Duration.Duration>
-  /** When to try again, and how often. */
-  readonly retry: Option.Option<Schedule.Schedule<unknown, Retryable>>
-  /** The time one try may take. */
-  readonly attemptTimeout: Option.Option<Duration.Duration>
+export interface Policy<out Needs extends Repeats = never, out R = never> extends Pipeable, Parts {
+  readonly [TypeId]: { readonly _Needs: Types.Covariant<Needs>; readonly _R: Types.Covariant<R> }
 }
 
 /**
@@ -63,7 +146,7 @@ export interface Policy<out Needs extends Repeats = never> extends Pipeable {
  * @since 0.1.0
  * @category models
  */
-export type Any = Policy<Repeats>
+export type Any = Policy<Repeats, unknown>
 
 /**
  * What a policy needs of the call it is given.
@@ -71,25 +154,42 @@ export type Any = Policy<Repeats>
  * @since 0.1.0
  * @category models
  */
-export type Needs<P> = P extends Policy<infer N> ? N : never
+export type Needs<P> = P extends Policy<infer N, infer _R> ? N : never
+
+/**
+ * What has to be provided for a policy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Services<P> = P extends Policy<infer _N, infer R> ? R : never
 
 const prototype = {
-  [TypeId]: { _Needs: (_: never) => _ },
+  [TypeId]: { _Needs: (_: never) => _, _R: (_: never) => _ },
   pipe() {
     // eslint-disable-next-line prefer-rest-params -- `pipeArguments` takes the arguments object itself
     return pipeArguments(this, arguments)
   }
 }
 
-const make = <N extends Repeats>(
-  fields: Partial<Pick<Any, "timeout" | "retry" | "attemptTimeout">>
-): Policy<N> =>
-  Object.assign(Object.create(prototype), {
-    timeout: Option.none(),
-    retry: Option.none(),
-    attemptTimeout: Option.none(),
-    ...fields
-  })
+const nothing: Parts = {
+  priority: Option.none(),
+  sizeLimit: Option.none(),
+  idempotent: Option.none(),
+  rateLimits: [],
+  concurrency: Option.none(),
+  coalesce: false,
+  fallbacks: [],
+  cache: Option.none(),
+  circuitBreaker: Option.none(),
+  timeout: Option.none(),
+  retry: Option.none(),
+  attemptTimeout: Option.none(),
+  minConfidence: Option.none()
+}
+
+const make = <N extends Repeats, R>(parts: Partial<Parts>): Policy<N, R> =>
+  Object.assign(Object.create(prototype), nothing, parts)
 
 /**
  * Whether a value is a policy.
@@ -100,12 +200,14 @@ const make = <N extends Repeats>(
 export const isPolicy = (value: unknown): value is Any => Predicate.hasProperty(value, TypeId)
 
 /**
- * Whether a policy may run a call more than once.
+ * Whether a policy may run a call more than once, or answer it with another's
+ * answer.
  *
  * @since 0.1.0
  * @category guards
  */
-export const isRepeating = (policy: Any): boolean => Option.isSome(policy.retry)
+export const isRepeating = (policy: Any): boolean =>
+  Option.isSome(policy.retry) || Option.isSome(policy.cache) || policy.coalesce
 
 /**
  * The policy that leaves a call as it is.
@@ -145,93 +247,163 @@ export const retry = (schedule: Schedule.Schedule<unknown, Retryable>): Policy<R
   make({ retry: Option.some(schedule) })
 
 /**
- * Joins policies into one. Where two set the same thing, the later one counts,
- * so `Policy.all(Policy.standard, Policy.timeout("5 seconds"))` allows five
- * seconds.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const all = <const P extends ReadonlyArray<Any>>(...policies: P): Policy<Needs<P[number]>> =>
-  make(policies.reduce<Any>((self, that) =>
-    make({
-      timeout: Option.orElse(that.timeout, () => self.timeout),
-      retry: Option.orElse(that.retry, () => self.retry),
-      attemptTimeout: Option.orElse(that.attemptTimeout, () => self.attemptTimeout)
-    }), none))
-
-/**
- * What every call gets unless told otherwise: 30 seconds in all, one try.
+ * Refuses calls over a limit with `rate_limited` and the time to wait. Several
+ * limits may hold together; one of the same name and dimensions replaces another.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const standard: Policy = timeout("30 seconds")
-
-const within = <A, E, R, E2>(
-  effect: Effect.Effect<A, E, R>,
-  limit: Option.Option<Duration.Duration>,
-  onTimeout: (ms: number) => E2
-): Effect.Effect<A, E | E2, R> => {
-  if (Option.isNone(limit)) return effect
-  const duration = Duration.toMillis(limit.value)
-  return Effect.contextWithEffect((context: Context.Context<never>) => {
-    const watch = Context.getOption(context, Deadline)
-    // A timer of its own would cost more than most calls, so one that is there already is used.
-    return Option.isSome(watch)
-      ? watch.value.run(effect, { duration, onTimeout: () => Effect.fail(onTimeout(duration)) })
-      : Effect.timeoutFail(effect, { duration: limit.value, onTimeout: () => onTimeout(duration) })
-  })
-}
-
-const retrying = <A, E, R>(
-  attempt: Effect.Effect<A, E, R>,
-  schedule: Schedule.Schedule<unknown, Retryable>,
-  limit: Option.Option<Duration.Duration>
-): Effect.Effect<A, E, R> =>
-  Effect.clockWith((clock) => {
-    const deadline = clock.unsafeCurrentTimeMillis() +
-      Option.match(limit, { onNone: () => Infinity, onSome: Duration.toMillis })
-    const loop = (state: unknown): Effect.Effect<A, E, R> =>
-      Effect.catchAll(attempt, (error) => {
-        if (!Backoff.isRetryable(error)) return Effect.fail(error)
-        const now = clock.unsafeCurrentTimeMillis()
-        return Effect.flatMap(schedule.step(now, error, state), ([next, , decision]) => {
-          if (ScheduleDecision.isDone(decision)) return Effect.fail(error)
-          const delay = Math.max(
-            0,
-            ScheduleIntervals.start(decision.intervals) - now,
-            error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
-          )
-          // The caller learns more from this error than from the timeout that would cut the wait short.
-          if (now + delay >= deadline) return Effect.fail(error)
-          return Effect.zipRight(clock.sleep(Duration.millis(delay)), loop(next))
-        })
-      })
-    return loop(schedule.initial)
-  })
+export const rateLimit = (limit: RateLimit): Policy<never, RateLimiter> => make({ rateLimits: [limit] })
 
 /**
- * Runs an effect under a policy: the total time outside, then the retries, then
- * the time of one try. A try that runs out of time is interrupted, and not waited
- * for where a `Deadline` watches; it fails with what `onTimeout` makes of the
- * limit in milliseconds, and is tried again when that error is retryable. A retry whose wait would not end within the total
- * time is not begun: the call fails at once with the last error. An effect that
- * is an `Exit` is returned as it is, without a timer or a fiber.
+ * Lets so many calls run at once; others wait in turn, and are refused with
+ * `temporarily_unavailable` when too many wait or the wait is too long.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const concurrency = (options: number | Concurrency): Policy =>
+  make({ concurrency: Option.some(typeof options === "number" ? { limit: options } : options) })
+
+/**
+ * Equal calls at the same time share one run. The caller belongs to what makes
+ * calls equal, unless the tool says that its answers are public.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const coalesce: Policy<Repeats> = make({ coalesce: true })
+
+/**
+ * Keeps answers for equal calls. The caller belongs to what makes calls equal,
+ * unless the tool says that its answers are public. An answer that was kept says
+ * so in its sources and counts less with age; failures and degraded answers are
+ * not kept.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const cache = (options: Cache): Policy<Repeats, ResultCache> => make({ cache: Option.some(options) })
+
+/**
+ * Runs a call once, however often it is sent: the second gets the answer of the
+ * first, or waits for it. A key that comes with other arguments is refused.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const idempotent = (options: Idempotent = {}): Policy<never, IdempotencyStore> =>
+  make({ idempotent: Option.some(options) })
+
+/**
+ * Stops calling what keeps failing: calls fail at once with
+ * `temporarily_unavailable` until a probe succeeds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const circuitBreaker = (options: CircuitBreaker.Options = {}): Policy =>
+  make({ circuitBreaker: Option.some(options) })
+
+/**
+ * Holds back answers that are less sure than this, from 0 to 1: the call fails
+ * with `degraded_only`, or the answer is marked degraded.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const minConfidence = (least: number, otherwise: MinConfidence["otherwise"] = "fail"): Policy =>
+  make({ minConfidence: Option.some({ least, otherwise }) })
+
+/**
+ * Bounds what a call brings and what it gives back, in bytes of JSON.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const sizeLimit = (limit: SizeLimit): Policy => make({ sizeLimit: Option.some(limit) })
+
+/**
+ * States what the caller gets when the source fails: a failure that names
+ * another tool and why it helps, or, with `"stale"`, the answer that was kept, if
+ * it is within the cache's `staleFor`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fallback = (to: "stale" | { readonly tool: string; readonly why: string }): Policy =>
+  make({ fallbacks: [to === "stale" ? { _tag: "Stale" } : { _tag: "Tool", ...to }] })
+
+/**
+ * Says which calls are turned away first when the server has too much to do;
+ * `normal` unless given.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const priority = (priority: Priority): Policy => make({ priority: Option.some(priority) })
+
+const sizes = (self: Option.Option<SizeLimit>, that: Option.Option<SizeLimit>): Option.Option<SizeLimit> =>
+  Option.isSome(self) && Option.isSome(that)
+    ? Option.some({ ...self.value, ...that.value })
+    : Option.orElse(that, () => self)
+
+/** Two limits of the same bucket are one. */
+const bucketOf = ({ name, per }: RateLimit): string =>
+  JSON.stringify([name ?? "calls", [...new Set(per ?? defaultPer)].sort()])
+
+/**
+ * Whose calls share a bucket unless a limit says otherwise.
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const defaultPer: ReadonlyArray<Dimension> = ["caller", "tool"]
+
+const over = (self: Parts, that: Parts): Parts => ({
+  priority: Option.orElse(that.priority, () => self.priority),
+  sizeLimit: sizes(self.sizeLimit, that.sizeLimit),
+  idempotent: Option.orElse(that.idempotent, () => self.idempotent),
+  rateLimits: [
+    ...self.rateLimits.filter((limit) => !that.rateLimits.some((other) => bucketOf(other) === bucketOf(limit))),
+    ...that.rateLimits
+  ],
+  concurrency: Option.orElse(that.concurrency, () => self.concurrency),
+  coalesce: self.coalesce || that.coalesce,
+  fallbacks: [
+    ...self.fallbacks.filter(({ _tag }) => !that.fallbacks.some((other) => other._tag === _tag)),
+    ...that.fallbacks
+  ],
+  cache: Option.orElse(that.cache, () => self.cache),
+  circuitBreaker: Option.orElse(that.circuitBreaker, () => self.circuitBreaker),
+  timeout: Option.orElse(that.timeout, () => self.timeout),
+  retry: Option.orElse(that.retry, () => self.retry),
+  attemptTimeout: Option.orElse(that.attemptTimeout, () => self.attemptTimeout),
+  minConfidence: Option.orElse(that.minConfidence, () => self.minConfidence)
+})
+
+/**
+ * Joins policies into one. Where two set the same thing, the later one counts,
+ * so `Policy.all(Policy.standard, Policy.timeout("5 seconds"))` allows five
+ * seconds; rate limits of different buckets all hold.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const apply = <A, E, R, E2 = never>(
-  policy: Any,
-  effect: Effect.Effect<A, E, R>,
-  options: { readonly onTimeout: (ms: number) => E2 }
-): Effect.Effect<A, E | E2, R> => {
-  if (isExit(effect)) return effect
-  const attempt = within(effect, policy.attemptTimeout, options.onTimeout)
-  return within(
-    Option.isNone(policy.retry) ? attempt : retrying(attempt, policy.retry.value, policy.timeout),
-    policy.timeout,
-    options.onTimeout
-  )
-}
+export const all = <const P extends ReadonlyArray<Any>>(
+  ...policies: P
+): Policy<Needs<P[number]>, Services<P[number]>> => make(policies.reduce(over, nothing))
+
+/**
+ * What every call gets unless told otherwise: 30 seconds in all, one try; 64
+ * calls at once and 256 that wait, tool by tool; arguments of 1 MiB and answers of
+ * 256 KiB at most.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const standard: Policy = all(
+  timeout("30 seconds"),
+  concurrency({ limit: 64, queue: 256 }),
+  sizeLimit({ input: 1024 * 1024, result: 256 * 1024 })
+)

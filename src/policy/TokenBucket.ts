@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Bucket from "./internal/Bucket.js"
 
 /**
  * @since 0.1.0
@@ -18,7 +19,8 @@ export interface Options {
 
 /**
  * A bucket. Moments are milliseconds of one clock that does not go back; an
- * earlier one than the last counts as the last. Nothing here waits.
+ * earlier one than the last counts as the last. Nothing here waits. It counts
+ * whole millionths of a token and whole microseconds, and is exact in both.
  *
  * @since 0.1.0
  * @category models
@@ -66,44 +68,40 @@ export const perMinute = (limit: number, burst: number = positive("limit", limit
  * @category constructors
  */
 export const make = (options: Options): TokenBucket => {
-  const capacity = positive("capacity", options.capacity)
-  const perMillis = positive("perSecond", options.perSecond) / 1000
-  // Sums of what flowed in are a hair off; without this a wait that was kept to could be asked for again.
-  const tolerance = capacity * 1e-9
-  let content = capacity
-  let at = -Infinity
+  const capacity = Bucket.capacityOf(positive("capacity", options.capacity))
+  const bucket: Bucket.Bucket = { at: -Infinity, used: 0, perSecond: positive("perSecond", options.perSecond) }
+  let last = -Infinity
 
-  const fill = (now: number): void => {
-    if (finite("now", now) <= at) return
-    content = Math.min(capacity, content + (now - at) * perMillis)
-    at = now
-  }
+  // Without the millionth, a moment that is a hair before a whole microsecond would lose it.
+  const micros = (now: number): number => last = Math.max(last, Math.floor(finite("now", now) * 1000 + 1e-6))
+
+  const level = (now: number): number => capacity - Bucket.missing(bucket, now)
 
   return {
-    capacity,
-    tryTake: (amount, now) => {
-      if (finite("amount", amount) < 0) throw new RangeError(`amount must not be negative, but is ${amount}`)
-      fill(now)
+    capacity: Bucket.tokensOf(capacity),
+    tryTake: (tokens, moment) => {
+      if (finite("amount", tokens) < 0) throw new RangeError(`amount must not be negative, but is ${tokens}`)
+      const now = micros(moment)
+      const amount = Bucket.amountOf(tokens)
       if (amount === 0) return 0
-      const missing = Math.min(amount, capacity) - content
-      if (missing > tolerance) return Math.max(1, Math.ceil(missing / perMillis))
-      content -= amount
+      const content = level(now)
+      const needed = Math.min(amount, capacity)
+      if (content < needed) return Math.max(1, Bucket.millisOf(Bucket.wait(bucket, capacity - needed, now)))
+      Bucket.use(bucket, amount, now)
       return 0
     },
-    give: (amount, now) => {
-      finite("amount", amount)
-      fill(now)
-      content = Math.min(capacity, content + amount)
+    give: (tokens, moment) => {
+      finite("amount", tokens)
+      const now = micros(moment)
+      Bucket.use(bucket, tokens < 0 ? Bucket.amountOf(-tokens) : -Bucket.amountOf(tokens), now)
     },
-    lowerTo: (level, now) => {
-      finite("level", level)
-      fill(now)
-      content = Math.min(content, level)
+    lowerTo: (tokens, moment) => {
+      finite("level", tokens)
+      const now = micros(moment)
+      const over = level(now) - Math.floor(tokens * 1e6 + 1e-3)
+      if (over > 0) Bucket.use(bucket, over, now)
     },
-    level: (now) => {
-      fill(now)
-      return content
-    }
+    level: (moment) => Bucket.tokensOf(level(micros(moment)))
   }
 }
 

@@ -69,6 +69,8 @@ export interface CompleteRequest extends Completion.Request {
 export class PromptRegistry extends Context.Tag("causeway/PromptRegistry")<PromptRegistry, {
   /** What this caller may see, in the order of registration; the same array as long as nothing changes. */
   readonly list: (caller: Principal) => ReadonlyArray<Mcp.Prompt>
+  /** All scopes of a prompt, when this caller lacks one of them; `undefined` otherwise, and when there is no such prompt. */
+  readonly lacking: (name: string, caller: Principal) => ReadonlyArray<string> | undefined
   /**
    * Makes the messages of a prompt. Fails with `invalidParams` when there is no
    * such prompt for this caller and when an argument is missing or does not fit;
@@ -179,6 +181,10 @@ export const make = <Prompts extends ReadonlyArray<McpPrompt.Any>>(
 
     return {
       list: (caller: Principal) => catalog.view.list(caller),
+      lacking: (name, caller) => {
+        const scopes = catalog.view.entries.get(name)?.scopes
+        return scopes === undefined || isAllowed(caller, scopes) ? undefined : scopes
+      },
       get,
       complete,
       add: (...added) => catalog.add(added),

@@ -373,6 +373,7 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
         revision: revision.version,
         clientCapabilities: asker.clientCapabilities,
         clientInfo: asker.clientInfo,
+        timeoutMs: asker.arrival.timeoutMs,
         meta: asker.meta,
         progress: voice.progress.report,
         log: voice.log.log

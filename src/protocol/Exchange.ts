@@ -30,6 +30,8 @@ export interface Reply {
   readonly body: string | undefined
   /** Why the message was refused, for the log: set when nothing was asked of any handler. */
   readonly refusal?: McpError | undefined
+  /** The scopes that a caller needs who lacked one: set with status 403, for a transport that can say so in a header. */
+  readonly challenge?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -48,6 +50,8 @@ export interface Arrival<out Caller> {
   readonly notify: (json: string) => boolean
   /** Whether anything but the reply can be sent. */
   readonly canStream: boolean
+  /** For how many milliseconds the client waits, as far as the transport was told. */
+  readonly timeoutMs?: number | undefined
 }
 
 /**

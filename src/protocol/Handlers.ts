@@ -28,6 +28,8 @@ export interface RequestContext<out Caller> {
   readonly clientCapabilities: Mcp.ClientCapabilities
   /** For display and logs only; never to decide anything. */
   readonly clientInfo?: Mcp.Implementation | undefined
+  /** For how many milliseconds the client waits, as far as the transport was told; `meta` may say it too. */
+  readonly timeoutMs?: number | undefined
   /** `params._meta`: attacker-controlled JSON. */
   readonly meta: { readonly [key: string]: unknown }
   /** Reports progress; does nothing when the client did not ask for it or when `progress` did not grow. */

@@ -87,9 +87,9 @@ export const make = (options: Options = {}): McpResource.Template<DocumentStore>
     mimeType: "text/plain",
     ...(options.scopes === undefined ? {} : { scopes: options.scopes }),
     ...(options.cache === undefined ? {} : { cache: options.cache }),
-    read: ({ id, tenant }, { caller }) =>
+    isVisible: ({ tenant }, caller) => tenant === caller.tenant,
+    read: ({ id, tenant }) =>
       Effect.gen(function*() {
-        if (tenant !== caller.tenant) return yield* notFound()
         const store = yield* DocumentStore
         const passages = yield* Effect.mapError(store.get(tenant, id), cannotBeHad)
         const [first] = passages

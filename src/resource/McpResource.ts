@@ -140,6 +140,8 @@ export interface Template<out R> extends Shown, Pipeable {
   readonly uriTemplate: string
   /** The fields of the variables; `undefined` when all are strings. */
   readonly parameters: Schema.Struct.Fields | undefined
+  /** Takes what the fields decoded; every caller with the scopes may know of it without one. */
+  readonly isVisible: ((parameters: unknown, caller: Principal) => boolean) | undefined
   /** Takes what the fields decoded. */
   readonly read: (parameters: unknown, call: ResourceCall) => Effect.Effect<Contents, unknown, unknown>
   readonly complete: Completion.Completers<unknown>
@@ -264,6 +266,11 @@ export const template = <
      * write `field.pipe(Schema.optionalWith(options))`.
      */
     readonly parameters?: P & StringFields<P>
+    /**
+     * Whether a caller who has the scopes may know of what such a URI names: what
+     * it may not is not found, and nothing is announced of it. True unless given.
+     */
+    readonly isVisible?: (parameters: Parameters<T, P>, caller: Principal) => boolean
     readonly read: (parameters: Parameters<T, P>, call: ResourceCall) => Effect.Effect<Contents, E, R>
     /** Suggests values for a variable; one whose schema is made of literals suggests those by itself. */
     readonly complete?:
@@ -277,6 +284,7 @@ export const template = <
     _tag: "Template",
     uriTemplate,
     parameters: options.parameters,
+    isVisible: options.isVisible,
     read: options.read,
     complete: options.complete ?? {},
     list: options.list

@@ -13,8 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Asking from "../ask/Asking.js"
-import type { Principal } from "../auth/Principal.js"
-import { isAllowed } from "../auth/Principal.js"
+import * as Principal from "../auth/Principal.js"
 import * as Catalog from "../catalog/Catalog.js"
 import type * as Completion from "../catalog/Completion.js"
 import * as Handling from "../catalog/Handling.js"
@@ -74,11 +73,13 @@ export class ResourceRegistry extends Context.Tag("causeway/ResourceRegistry")<R
    * changes and no template lists; then already an `Exit`. A template that cannot
    * list now lists nothing, and the log says so.
    */
-  readonly list: (caller: Principal) => Effect.Effect<ReadonlyArray<Mcp.Resource>>
+  readonly list: (caller: Principal.Principal) => Effect.Effect<ReadonlyArray<Mcp.Resource>>
   /** The templates this caller may see, in the order of registration; the same array as long as nothing changes. */
-  readonly templates: (caller: Principal) => ReadonlyArray<Mcp.ResourceTemplate>
+  readonly templates: (caller: Principal.Principal) => ReadonlyArray<Mcp.ResourceTemplate>
   /** Whether there is such a resource for this caller, as far as that shows without reading it. */
-  readonly isVisible: (uri: string, caller: Principal) => boolean
+  readonly isVisible: (uri: string, caller: Principal.Principal) => boolean
+  /** All scopes of the resource at a URI, when this caller lacks one of them; `undefined` otherwise, and when there is none. */
+  readonly lacking: (uri: string, caller: Principal.Principal) => ReadonlyArray<string> | undefined
   /**
    * Reads a resource. A fixed URI wins over templates; those are tried in the
    * order of registration. Fails with `invalidParams` and `{ uri }` when there is
@@ -112,8 +113,10 @@ export interface Options {
 interface View {
   readonly entries: ReadonlyMap<string, Entry.Entry>
   readonly patterns: ReadonlyArray<Entry.Patterned>
-  readonly resources: (caller: Principal) => ReadonlyArray<Mcp.Resource>
-  readonly templates: (caller: Principal) => ReadonlyArray<Mcp.ResourceTemplate>
+  readonly resources: (caller: Principal.Principal) => ReadonlyArray<Mcp.Resource>
+  readonly templates: (caller: Principal.Principal) => ReadonlyArray<Mcp.ResourceTemplate>
+  /** Whether any resource asks for a scope. */
+  readonly isScoped: boolean
   /** The templates that list resources themselves. */
   readonly listing: ReadonlyArray<Entry.Patterned>
 }
@@ -126,6 +129,7 @@ const viewOf = (entries: ReadonlyMap<string, Entry.Entry>): View => {
     patterns,
     resources: Visible.make(all.filter((entry) => entry._tag === "Direct")),
     templates: Visible.make(patterns),
+    isScoped: all.some(({ scopes }) => scopes.length > 0),
     listing: patterns.filter((entry) => entry.resource.list !== undefined)
   }
 }
@@ -159,19 +163,20 @@ export const make = <Resources extends ReadonlyArray<McpResource.Any>>(
     const handling = Handling.make({ name: "resource", timeout: options.timeout, reason: Outcome.reason })
 
     /** The entry for a URI, and how its handler begins. */
-    const find = (uri: string, caller: Principal) => {
+    const find = (uri: string, caller: Principal.Principal) => {
       const direct = catalog.view.entries.get(uri)
       if (direct?._tag === "Direct") {
-        return isAllowed(caller, direct.scopes)
+        return Principal.isAllowed(caller, direct.scopes)
           ? { entry: direct, begin: (request: ReadRequest) => Handling.begin(direct.resource.read, request) }
           : undefined
       }
       for (const entry of catalog.view.patterns) {
-        if (!isAllowed(caller, entry.scopes)) continue
+        if (!Principal.isAllowed(caller, entry.scopes)) continue
         const values = UriTemplate.match(entry.uriTemplate, uri)
         const parameters = values === undefined ? undefined : entry.decode(values)
         if (parameters !== undefined && Either.isRight(parameters)) {
           const { right } = parameters
+          if (entry.resource.isVisible?.(right, caller) === false) continue
           return { entry, begin: (request: ReadRequest) => Handling.begin(entry.resource.read, right, request) }
         }
       }
@@ -193,7 +198,7 @@ export const make = <Resources extends ReadonlyArray<McpResource.Any>>(
     const complete = (request: CompleteRequest): Effect.Effect<Mcp.Completion, McpError> => {
       const { argument, caller, uri } = request
       const entry = catalog.view.entries.get(uri)
-      if (entry?._tag !== "Patterned" || !isAllowed(caller, entry.scopes)) {
+      if (entry?._tag !== "Patterned" || !Principal.isAllowed(caller, entry.scopes)) {
         return Exit.fail(
           invalidParams("Unknown resource template", { uri: uri.slice(0, UriTemplate.maxTemplateLength) })
         )
@@ -205,7 +210,7 @@ export const make = <Resources extends ReadonlyArray<McpResource.Any>>(
 
     const listOf = (
       { resource: { list, mimeType, uriTemplate }, services }: Entry.Patterned,
-      caller: Principal
+      caller: Principal.Principal
     ): Effect.Effect<ReadonlyArray<Mcp.Resource>> =>
       handling.within(list === undefined ? Exit.succeed([]) : Handling.begin(list, caller), services).pipe(
         Effect.map((listed) =>
@@ -218,10 +223,10 @@ export const make = <Resources extends ReadonlyArray<McpResource.Any>>(
         )
       )
 
-    const list = (caller: Principal): Effect.Effect<ReadonlyArray<Mcp.Resource>> => {
+    const list = (caller: Principal.Principal): Effect.Effect<ReadonlyArray<Mcp.Resource>> => {
       const { listing, resources } = catalog.view
       const fixed = resources(caller)
-      const allowed = listing.filter((entry) => isAllowed(caller, entry.scopes))
+      const allowed = listing.filter((entry) => Principal.isAllowed(caller, entry.scopes))
       if (allowed.length === 0) return Exit.succeed(fixed)
       return Effect.map(
         Effect.forEach(allowed, (entry) => listOf(entry, caller), { concurrency: 4 }),
@@ -237,8 +242,12 @@ export const make = <Resources extends ReadonlyArray<McpResource.Any>>(
 
     return {
       list,
-      templates: (caller: Principal) => catalog.view.templates(caller),
+      templates: (caller: Principal.Principal) => catalog.view.templates(caller),
       isVisible: (uri, caller) => find(uri, caller) !== undefined,
+      lacking: (uri, caller) =>
+        catalog.view.isScoped && find(uri, caller) === undefined
+          ? find(uri, Principal.make({ ...caller, scopes: ["*"] }))?.entry.scopes
+          : undefined,
       read,
       complete,
       add: (...added) => catalog.add(added),

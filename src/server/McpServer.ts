@@ -14,6 +14,9 @@ import * as PendingAsks from "../ask/PendingAsks.js"
 import type { Principal } from "../auth/Principal.js"
 import * as Sealer from "../auth/Sealer.js"
 import { Changes } from "../change/Changes.js"
+import * as ClientTimeout from "../middleware/ClientTimeout.js"
+import type { Priority } from "../policy/Policy.js"
+import * as Policy from "../policy/Policy.js"
 import type * as McpPrompt from "../prompt/McpPrompt.js"
 import type { PromptRegistryError } from "../prompt/PromptRegistry.js"
 import * as PromptRegistry from "../prompt/PromptRegistry.js"
@@ -36,7 +39,9 @@ import * as Listening from "./Listening.js"
 import type { Posted } from "./Posted.js"
 import * as RegistryHandlers from "./RegistryHandlers.js"
 import * as Sessions from "./Sessions.js"
+import * as StepUp from "./StepUp.js"
 import * as TaskRunner from "./TaskRunner.js"
+import * as Urgency from "./Urgency.js"
 
 /**
  * @since 0.1.0
@@ -57,6 +62,8 @@ export class McpServer extends Context.Tag("causeway/McpServer")<McpServer, {
     caller: Principal,
     send: (json: string) => boolean
   ) => (() => void) | undefined
+  /** Which calls like this one go first when there is too much to do; `undefined` for what is let in as long as anything is. */
+  readonly priority: (message: unknown) => Priority | undefined
   /** The reply to a body that is not JSON. */
   readonly unparsable: Reply
   /** Serves a peer on a pipe until the scope closes. */
@@ -69,7 +76,7 @@ export class McpServer extends Context.Tag("causeway/McpServer")<McpServer, {
  * @since 0.1.0
  * @category configuration
  */
-export interface Options {
+export interface Options<out R = never> {
   readonly name: string
   readonly version: string
   readonly title?: string | undefined
@@ -82,8 +89,12 @@ export interface Options {
   readonly pageSize?: number | undefined
   /** How long a client may keep a list; a minute unless given. */
   readonly listTimeToLive?: Duration.DurationInput | undefined
-  /** How long a call may take in all; 30 seconds unless given. Time for which a user is asked does not count. */
-  readonly callTimeout?: Duration.DurationInput | undefined
+  /**
+   * What holds for the calls of all tools, unless a toolkit or a tool says otherwise;
+   * `Policy.standard` unless given. Its timeout is that of resources and prompts too;
+   * time for which a user is asked does not count.
+   */
+  readonly policy?: Policy.Policy<Policy.Repeats, R> | undefined
   /** Whether handlers may log to clients (`ToolCall.log`); false unless given. */
   readonly logging?: boolean | undefined
   /**
@@ -111,7 +122,7 @@ export interface Options {
   readonly extensions?: Handlers<Principal>["extensions"]
 }
 
-const implementation = (options: Options): Implementation => ({
+const implementation = (options: Options<unknown>): Implementation => ({
   name: options.name,
   version: options.version,
   ...(options.title === undefined ? {} : { title: options.title }),
@@ -120,10 +131,13 @@ const implementation = (options: Options): Implementation => ({
   ...(options.icons === undefined ? {} : { icons: options.icons })
 })
 
+const timeoutOf = ({ policy }: Options<unknown>): Duration.Duration =>
+  Option.getOrElse((policy ?? Policy.standard).timeout, () => Duration.infinity)
+
 const taskRunner = (
   registry: Context.Tag.Service<ToolRegistry.ToolRegistry>,
   changes: Context.Tag.Service<Changes> | undefined,
-  options: Options
+  options: Options<unknown>
 ): Effect.Effect<TaskRunner.TaskRunner | undefined, never, Scope.Scope> =>
   Effect.flatMap(
     Effect.serviceOption(TaskStore),
@@ -134,8 +148,7 @@ const taskRunner = (
         changes,
         timeToLive: options.tasks?.timeToLive,
         pollInterval: options.tasks?.pollInterval,
-        maxRunning: options.tasks?.maxRunning,
-        patience: options.callTimeout
+        maxRunning: options.tasks?.maxRunning
       })
   )
 
@@ -149,7 +162,7 @@ const taskRunner = (
  * @category constructors
  */
 export const make = (
-  options: Options
+  options: Options<unknown>
 ): Effect.Effect<Context.Tag.Service<McpServer>, never, ToolRegistry.ToolRegistry | Scope.Scope> =>
   Effect.gen(function*() {
     const registry = yield* ToolRegistry.ToolRegistry
@@ -200,6 +213,7 @@ export const make = (
       hasSessions: true,
       onDefect: (incident, cause) => Effect.logError(`A request hit a defect; incident ${incident}`, cause)
     })
+    const registries = { tools: registry, resources, prompts }
     const sessions = Sessions.make({ dispatcher, sealer, pendingAsks, changes, clock, isVisible, askTimeout })
     const services: Connection.Services = {
       dispatcher,
@@ -212,16 +226,21 @@ export const make = (
     }
     return {
       info,
-      post: (message, headers, arrival) => {
+      post: (message, headers, came) => {
+        const timeoutMs = ClientTimeout.ofHeader(headers(ClientTimeout.header))
+        const arrival = timeoutMs === undefined ? came : { ...came, timeoutMs }
         const session = headers("mcp-session-id")
         const exchange = session === undefined
           ? dispatcher.post(message, headers, arrival)
           : sessions.post(HeaderValue.trim(session), message, headers, arrival)
+        const scopes = StepUp.lacking(registries, message, arrival.caller)
+        if (scopes !== undefined) return { ...exchange, reply: StepUp.challenge(exchange.reply, scopes) }
         return exchange.handshake === undefined
           ? exchange
           : { ...exchange, session: sessions.open(exchange.handshake, arrival.caller) }
       },
       openStream: (session, caller, send) => sessions.listen(session, caller, send),
+      priority: (message) => Urgency.of(registry, message),
       unparsable: dispatcher.unparsable,
       connect: (peer) => Connection.make(services, peer)
     }
@@ -234,32 +253,33 @@ export const make = (
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<McpServer, never, ToolRegistry.ToolRegistry> =>
+export const layer = (options: Options<unknown>): Layer.Layer<McpServer, never, ToolRegistry.ToolRegistry> =>
   Layer.scoped(McpServer, make(options))
 
 /**
- * A server of these tools: it needs exactly what their handlers need.
+ * A server of these tools: it needs exactly what their handlers and policies need.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerTools = <R>(
+export const layerTools = <R, PR = never>(
   toolkit: Toolkit.Toolkit<R>,
-  options: Options
-): Layer.Layer<McpServer, ToolRegistryError, R> =>
-  Layer.provide(layer(options), ToolRegistry.layer(toolkit, { timeout: options.callTimeout }))
+  options: Options<PR>
+): Layer.Layer<McpServer, ToolRegistryError, R | PR> =>
+  Layer.provide(layer(options), ToolRegistry.layer<R, PR>(toolkit, { policy: options.policy }))
 
 const noTools: Toolkit.Toolkit<never> = Toolkit.make()
 
 /**
  * A server of tools, resources and prompts: it needs exactly what their handlers
- * need. A group that is absent is not declared.
+ * and policies need. A group that is absent is not declared.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerOf = <
   RT = never,
+  PR = never,
   const Resources extends ReadonlyArray<McpResource.Any> = readonly [],
   const Prompts extends ReadonlyArray<McpPrompt.Any> = readonly []
 >(
@@ -268,18 +288,18 @@ export const layerOf = <
     readonly resources?: Resources | undefined
     readonly prompts?: Prompts | undefined
   },
-  options: Options
+  options: Options<PR>
 ): Layer.Layer<
   McpServer,
   ToolRegistryError | ResourceRegistryError | PromptRegistryError,
-  RT | McpResource.Requirements<Resources[number]> | McpPrompt.Requirements<Prompts[number]>
+  RT | PR | McpResource.Requirements<Resources[number]> | McpPrompt.Requirements<Prompts[number]>
 > => {
-  const timeout = options.callTimeout
+  const timeout = timeoutOf(options)
   const { prompts, resources } = offer
   // Groups that are absent are no layers at all, so that the server does not find them.
   return layer(options).pipe(
     Layer.provide(Layer.mergeAll(
-      ToolRegistry.layer(offer.tools ?? noTools, { timeout }),
+      ToolRegistry.layer<RT, PR>(offer.tools ?? noTools, { policy: options.policy }),
       resources === undefined ? Layer.empty : ResourceRegistry.layer(resources, { timeout }),
       prompts === undefined ? Layer.empty : PromptRegistry.layer(prompts, { timeout })
     ))

@@ -172,6 +172,7 @@ export const tools = (
         reportProgress: context.progress,
         log: context.log,
         meta: context.meta,
+        timeoutMs: context.timeoutMs,
         beginTask: never,
         asking
       }

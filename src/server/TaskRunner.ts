@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import type { Paused } from "../ask/Asking.js"
 import type { Principal } from "../auth/Principal.js"
 import type { Changes } from "../change/Changes.js"
+import * as ClientTimeout from "../middleware/ClientTimeout.js"
 import * as ClientCapability from "../protocol/ClientCapability.js"
 import type * as Handlers from "../protocol/Handlers.js"
 import { Code, invalidParams, McpError, missingClientCapability } from "../protocol/McpError.js"
@@ -46,8 +47,6 @@ export interface Options {
   readonly maxRunning?: number | undefined
   /** After how many milliseconds without a sign of life other instances give a task up; 30,000 unless given. */
   readonly leaseMillis?: number | undefined
-  /** How long a call may take that may become a task and has not; 30 seconds unless given. */
-  readonly patience?: Duration.DurationInput | undefined
 }
 
 /**
@@ -114,7 +113,6 @@ export const make = (options: Options): Effect.Effect<TaskRunner, never, Scope.S
     const pollIntervalMs = Math.max(1, Math.ceil(Duration.toMillis(options.pollInterval ?? "1 second")))
     const maxRunning = Math.max(1, Math.trunc(options.maxRunning ?? 256))
     const leaseMillis = Math.max(3, Math.trunc(options.leaseMillis ?? 30_000))
-    const patience = Duration.decode(options.patience ?? "30 seconds")
     const publish = (taskId: string) => changes?.publish({ _tag: "TaskChanged", taskId }) ?? Effect.void
     const flights = yield* TaskFlights.make({ store, publish, maxRunning, leaseMillis })
 
@@ -146,7 +144,13 @@ export const make = (options: Options): Effect.Effect<TaskRunner, never, Scope.S
       })
     ))
 
-    const timedOut = (name: string) =>
+    /** How long a call may take that may become a task and has not. */
+    const patienceOf = ({ meta, name, timeoutMs }: Request): Duration.Duration =>
+      Duration.millis(
+        Math.min(registry.timeout(name), ClientTimeout.least(ClientTimeout.ofMeta(meta), timeoutMs) ?? Infinity)
+      )
+
+    const timedOut = (name: string, patience: Duration.Duration) =>
       ToolCodec.fromToolError(
         new ToolError({
           code: "timed_out",
@@ -188,6 +192,7 @@ export const make = (options: Options): Effect.Effect<TaskRunner, never, Scope.S
       Effect.suspend(() => {
         const reply = Deferred.unsafeMake<ToolResult | Paused | McpTask.Created, McpError>(FiberId.none)
         const flight = TaskFlights.flight(request.name)
+        const patience = patienceOf(request)
         const oneByOne = Effect.unsafeMakeSemaphore(1).withPermits(1)
         let isBeginning = false
         let isAbandoned = false
@@ -223,7 +228,7 @@ export const make = (options: Options): Effect.Effect<TaskRunner, never, Scope.S
           if (flight.run !== undefined) return Effect.never
           if (isBeginning) return late
           isAbandoned = true
-          const tooSlow = timedOut(request.name)
+          const tooSlow = timedOut(request.name, patience)
           // At once: the call may take its time to stop.
           return Effect.zipRight(Deferred.succeed(reply, tooSlow), Exit.succeed(tooSlow))
         })

@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Redis } from "ioredis"
+import * as TimeLimit from "../policy/TimeLimit.js"
 import * as RedisCluster from "../redis/RedisCluster.js"
 import * as RedisConnection from "../redis/RedisConnection.js"
 import * as RedisTrouble from "../redis/RedisTrouble.js"
@@ -116,6 +117,21 @@ const reasonOf = (trouble: RedisTrouble.Trouble): SessionStore.SessionStoreError
     : new SessionStore.Misconfigured({ description: trouble.description, ...cause })
 }
 
+/** A command has a time of its own, which is cut short by that of whoever waits for it. */
+const within = <A>(
+  commandTimeout: number,
+  command: Effect.Effect<A, RedisTrouble.Trouble>
+): Effect.Effect<A, RedisTrouble.Trouble> =>
+  Effect.flatMap(TimeLimit.remaining, (left) => {
+    if (left >= commandTimeout) return command
+    return left <= 0
+      ? Effect.fail(new RedisTrouble.Unavailable({}))
+      : Effect.timeoutFail(command, {
+        duration: Duration.millis(Math.ceil(left)),
+        onTimeout: () => new RedisTrouble.Unavailable({})
+      })
+  })
+
 /**
  * Makes the store on a connection of its own, which ends with the scope; in a
  * cluster on one to each node.
@@ -135,6 +151,7 @@ export const make = (
       Effect.mapError((trouble) => new SessionStore.SessionStoreError({ method: "open", reason: reasonOf(trouble) }))
     )
     const isCluster = options.cluster === true
+    const commandTimeout = Duration.toMillis(options.commandTimeout ?? "1 second")
     const { maxEventBytes, maxEvents, timeToLive } = SessionStore.resolveRetention(options.retention)
     const lifetime = Duration.isFinite(timeToLive)
       ? String(Math.min(Math.ceil(Duration.toMillis(timeToLive)), Number.MAX_SAFE_INTEGER))
@@ -162,7 +179,7 @@ export const make = (
       command: (redis: Redis, keys: readonly [events: string, ids: string]) => Promise<A>
     ): Effect.Effect<A, SessionStore.SessionStoreError> => {
       const keys = keysOf(user)
-      return translate(method, connection.use((redis) => command(redis, keys), keys[0]))
+      return translate(method, within(commandTimeout, connection.use((redis) => command(redis, keys), keys[0])))
     }
 
     return {

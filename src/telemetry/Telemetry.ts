@@ -15,19 +15,22 @@ export const Span = {
   /** A call to a chain of models, all tries together. */
   llmCall: "llm.call",
   /** One try with one model. */
-  llmAttempt: "llm.attempt"
+  llmAttempt: "llm.attempt",
+  /** A call of a tool; its name stands behind, after a space, where it is known. */
+  toolCall: "tools/call"
 } as const
 
 /**
  * Attributes of spans. Those that begin with `gen_ai`, `error` and `http` are
- * OpenTelemetry's, of its conventions for generative AI as of 2026; those that
- * begin with `llm` are ours. None holds a prompt, an answer or a key.
+ * OpenTelemetry's, of its conventions for generative AI and MCP as of 2026, as are
+ * those that begin with `mcp` and `jsonrpc`; those that begin with `llm` or
+ * `causeway` are ours. None holds a prompt, an argument, an answer or a key.
  *
  * @since 0.1.0
  * @category attributes
  */
 export const Attribute = {
-  /** `chat` for all that a chain does. */
+  /** `chat` for all that a chain does, `execute_tool` for a call of a tool. */
   operation: "gen_ai.operation.name",
   /** In the conventions' spelling, see `genAiProvider`. */
   provider: "gen_ai.provider.name",
@@ -70,7 +73,19 @@ export const Attribute = {
   /** What was wrong with an answer. */
   degradedReason: "llm.degraded.reason",
   /** Only set when true. */
-  isCached: "llm.cached"
+  isCached: "llm.cached",
+  mcpMethod: "mcp.method.name",
+  tool: "gen_ai.tool.name",
+  requestId: "jsonrpc.request.id",
+  /** As metrics have it: `answered`, `failed`, `error`, `paused` or `interrupted`. */
+  toolOutcome: "causeway.outcome",
+  confidence: "causeway.confidence",
+  /** Only set when true: the answer was kept or shared. */
+  isKept: "causeway.cached",
+  /** Only set when true. */
+  isDegraded: "causeway.degraded",
+  /** Only set when true. */
+  isTask: "causeway.task"
 } as const
 
 /**
@@ -89,8 +104,27 @@ export const Label = {
   reason: "reason",
   from: "from",
   to: "to",
-  certainty: "certainty"
+  certainty: "certainty",
+  tool: "tool",
+  code: "code",
+  step: "step",
+  doing: "doing",
+  status: "status",
+  source: "source",
+  kind: "kind",
+  method: "method",
+  /** `50`, `99` or `100`; `quantile` is kept for summaries. */
+  percentile: "percentile",
+  version: "version"
 } as const
+
+/**
+ * Stands in a label for what has no name of its own, or one name too many.
+ *
+ * @since 0.1.0
+ * @category labels
+ */
+export const other = "other"
 
 /**
  * Names of metrics, in the manner of Prometheus: times in seconds, shares from 0
@@ -129,7 +163,52 @@ export const Metric = {
   /** Retries that are within the budget; by target. */
   llmRetryBudget: "causeway_llm_retry_budget_left",
   /** US dollars that may still be spent in this period, all tenants together; by chain. */
-  llmBudgetLeft: "causeway_llm_budget_left_usd"
+  llmBudgetLeft: "causeway_llm_budget_left_usd",
+  /** Counts calls of tools by tool, outcome and code; tools that do not exist are `other`. */
+  toolCalls: "causeway_tool_calls_total",
+  /** A histogram of the time calls took that are no tasks, by tool and outcome. */
+  toolCallDuration: "causeway_tool_call_duration_seconds",
+  /** Calls under way, tasks included; by tool. */
+  toolCallsInFlight: "causeway_tool_calls_in_flight",
+  /** A histogram of how sure answers were; by tool. */
+  toolConfidence: "causeway_tool_confidence",
+  /** Counts what the parts of policies did, by tool, step and doing. */
+  policyEvents: "causeway_policy_events_total",
+  /** A histogram of the time calls waited for a place; by tool. */
+  queueWait: "causeway_queue_wait_seconds",
+  /** Counts requests over HTTP that were refused; by status. */
+  httpRefusals: "causeway_http_refusals_total",
+  /** Counts requests that were refused for who asked; by reason. */
+  authRefusals: "causeway_auth_refusals_total",
+  /** 1 while a source answers, 0 while it does not; by source and kind. */
+  sourceUp: "causeway_source_up",
+  /** A histogram of the time sources took, by source, method and outcome. */
+  sourceDuration: "causeway_source_duration_seconds",
+  /** How late the event loop was in the last interval; by percentile. */
+  eventLoopDelay: "causeway_event_loop_delay_seconds",
+  /** 0 while all is well, up to 3 when every call is turned away. */
+  overloadLevel: "causeway_overload_level",
+  /** Counts events that the audit lost. */
+  auditDropped: "causeway_audit_dropped_total",
+  /** Always 1; by version. */
+  buildInfo: "causeway_build_info"
+} as const
+
+/**
+ * Names of metrics that other programs give out too, under the same names.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const ProcessMetric = {
+  residentMemory: "process_resident_memory_bytes",
+  cpu: "process_cpu_seconds_total",
+  startTime: "process_start_time_seconds",
+  /** Only where the system tells. */
+  openFiles: "process_open_fds",
+  heapUsed: "nodejs_heap_size_used_bytes",
+  heapTotal: "nodejs_heap_size_total_bytes",
+  external: "nodejs_external_memory_bytes"
 } as const
 
 /**
@@ -155,6 +234,35 @@ export const overheadSeconds: ReadonlyArray<number> = [
   ...[0.000_01, 0.000_02, 0.000_04, 0.000_06, 0.000_08, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5],
   ...[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 ]
+
+/**
+ * Upper ends, in seconds, for the time a call waits for a place.
+ *
+ * @since 0.1.0
+ * @category boundaries
+ */
+export const waitSeconds: ReadonlyArray<number> = [
+  ...[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+]
+
+/**
+ * Upper ends, in seconds, for the time a source takes: from a tenth of a
+ * millisecond to ten seconds.
+ *
+ * @since 0.1.0
+ * @category boundaries
+ */
+export const sourceSeconds: ReadonlyArray<number> = [
+  ...[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10]
+]
+
+/**
+ * Upper ends for confidences.
+ *
+ * @since 0.1.0
+ * @category boundaries
+ */
+export const confidences: ReadonlyArray<number> = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1]
 
 const spellings: ReadonlyMap<string, string> = new Map([
   ["mistral", "mistral_ai"],

@@ -5,17 +5,22 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import type { Pipeable } from "effect/Pipeable"
 import { Prototype as PipeablePrototype } from "effect/Pipeable"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type { NotAnswered } from "../ask/Ask.js"
 import type { JsonSchema } from "../protocol/JsonSchema.js"
 import type { McpError } from "../protocol/McpError.js"
-import type { ContentBlock, Icon } from "../protocol/McpSchema.js"
+import type { ContentBlock } from "../protocol/McpSchema.js"
 import type { TaskStore } from "../task/TaskStore.js"
 import type * as Evidence from "./Evidence.js"
+import type { Contract, Safety, TaskOptions } from "./internal/Contract.js"
+import { contractOf, type Said } from "./internal/Said.js"
+import type { Terms } from "./internal/Terms.js"
+import { noTerms } from "./internal/Terms.js"
 import type { Closed, Description, InputOf, Mirrored, Parameters, Unless } from "./internal/ToolOptions.js"
-import type { ToolError } from "./ToolError.js"
+import type { Fallback, ToolError } from "./ToolError.js"
 
 /**
  * @since 0.1.0
@@ -29,31 +34,24 @@ export const TypeId: unique symbol = Symbol.for("~causeway/Tool")
  */
 export type TypeId = typeof TypeId
 
-/**
- * What a second call with the same arguments does: nothing at all to the world
- * (`readOnly`), nothing more than the first (`idempotent`), or something again
- * (`effectful`).
- *
- * @since 0.1.0
- * @category models
- */
-export type Safety = "readOnly" | "idempotent" | "effectful"
-
-/**
- * Whether a call may go on as a task (`optional`: when the client knows tasks),
- * must (`required`: other clients are refused), or never does (`forbidden`); and
- * whether it is one from the start (`atOnce`), or from where the handler says
- * `ToolCall.continueAsTask` (`whenTold`).
- *
- * Source: MCP extension `io.modelcontextprotocol/tasks`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TaskOptions {
-  readonly support: "forbidden" | "optional" | "required"
-  readonly begins: "atOnce" | "whenTold"
-}
+export type {
+  /**
+   * What a second call with the same arguments does: nothing at all to the world
+   * (`readOnly`), nothing more than the first (`idempotent`), or something again
+   * (`effectful`).
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Safety,
+  /**
+   * Whether a call may go on as a task, and from when.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  TaskOptions
+} from "./internal/Contract.js"
 
 /**
  * What a tool needs to be a task, by whether it may be one.
@@ -76,30 +74,6 @@ export interface TaskServices {
  * @category type-level
  */
 export type CommonFailure = ToolError | McpError | NotAnswered
-
-interface Contract extends Pipeable {
-  readonly name: string
-  readonly title: string | undefined
-  readonly description: string
-  readonly safety: Safety
-  readonly isDestructive: boolean
-  readonly isOpenWorld: boolean
-  readonly scopes: ReadonlyArray<string>
-  readonly icons: ReadonlyArray<Icon>
-  /** Whether answers are evidence, or go out as the handler gives them. */
-  readonly form: "evidence" | "raw"
-  readonly parameters: Schema.Schema.All
-  /** Of the data inside the evidence; of the structured content on a raw tool; absent on a raw tool without any. */
-  readonly success: Schema.Schema.All | undefined
-  readonly failure: Schema.Schema.All
-  /** A foreign schema of the arguments, on a raw tool; it is listed as it is, and `parameters` says nothing then. */
-  readonly inputSchema: JsonSchema | undefined
-  /** A foreign schema of the structured content, on a raw tool. */
-  readonly outputSchema: JsonSchema | undefined
-  /** The names of HTTP headers, by the parameters that are mirrored in them. */
-  readonly headers: { readonly [parameter: string]: string }
-  readonly task: TaskOptions
-}
 
 /**
  * A tool as a contract: a plain value that servers, clients, tests and
@@ -178,12 +152,12 @@ export const HandlerTypeId: unique symbol = Symbol.for("~causeway/ToolHandler")
 export type HandlerTypeId = typeof HandlerTypeId
 
 /**
- * A tool with the code that answers it. Policies wrap it; toolkits gather it.
+ * A tool with the code that answers it. Policies go with it; toolkits gather it.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ToolHandler<out T extends Any, out E, out R> extends Pipeable {
+export interface ToolHandler<out T extends Any, out E, out R> extends Pipeable, Terms {
   readonly [HandlerTypeId]: HandlerTypeId
   readonly tool: T
   /** Takes input that the tool's own schema decoded; answers what the tool's form says. */
@@ -227,49 +201,21 @@ const handlerPrototype = {
 
 const makeHandler = <T extends Any, E, R>(
   tool: T,
-  run: (input: unknown) => Effect.Effect<unknown, E, R>
-): ToolHandler<T, E, R> => Object.assign(Object.create(handlerPrototype), { tool, run })
+  run: (input: unknown) => Effect.Effect<unknown, E, R>,
+  { fallback, policy, requires, toolkitPolicy }: Terms
+): ToolHandler<T, E, R> =>
+  Object.assign(Object.create(handlerPrototype), { tool, run, policy, toolkitPolicy, requires, fallback })
 
 const prototype = {
   [TypeId]: TypeId,
   pipe: PipeablePrototype.pipe,
   implement(this: Any, handler: (input: unknown) => Effect.Effect<unknown, unknown, unknown>) {
-    return makeHandler(this, handler)
+    return makeHandler(this, handler, noTerms)
   }
 }
 
-const build = (
-  name: string,
-  form: "evidence" | "raw",
-  options: Description<Safety, AnySupport> & {
-    readonly parameters?: Parameters
-    readonly success?: Schema.Schema.All
-    readonly failure?: Schema.Schema.All
-    readonly inputSchema?: JsonSchema | undefined
-    readonly outputSchema?: JsonSchema | undefined
-    readonly headers?: Mirrored
-  }
-) =>
-  Object.assign(Object.create(prototype), {
-    name,
-    title: options.title,
-    description: options.description,
-    safety: options.safety,
-    isDestructive: options.safety === "effectful" && options.isDestructive !== false,
-    isOpenWorld: options.isOpenWorld === true,
-    scopes: options.scopes ?? [],
-    icons: options.icons ?? [],
-    form,
-    parameters: Schema.isSchema(options.parameters)
-      ? options.parameters
-      : Schema.Struct((options.parameters ?? {}) as Schema.Struct.Fields),
-    success: options.success,
-    failure: options.failure ?? Schema.Never,
-    inputSchema: options.inputSchema,
-    outputSchema: options.outputSchema,
-    headers: options.headers ?? {},
-    task: { support: options.task ?? "forbidden", begins: options.taskBegins ?? "atOnce" }
-  })
+const build = (name: string, form: "evidence" | "raw", options: Said) =>
+  Object.assign(Object.create(prototype), contractOf(name, form, options))
 
 /**
  * Makes a tool whose every answer is evidence.
@@ -385,4 +331,55 @@ export const handle = <
 export const wrap = <T extends Any, E, R, E2, R2>(
   self: ToolHandler<T, E, R>,
   around: (next: Effect.Effect<unknown, E, R>, input: unknown) => Effect.Effect<unknown, E2, R2>
-): ToolHandler<T, E2, R2> => makeHandler(self.tool, (input) => around(self.run(input), input))
+): ToolHandler<T, E2, R2> => makeHandler(self.tool, (input) => around(self.run(input), input), self)
+
+/**
+ * Changes the terms of a handler, whether or not they fit its tool: see
+ * `Protect.by` and `Toolkit.protect`, which look. `R2` is what the policies need.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withTerms =
+  <R2 = never>(terms: Partial<Terms>) => <T extends Any, E, R>(self: ToolHandler<T, E, R>): ToolHandler<T, E, R | R2> =>
+    makeHandler<T, E, R | R2>(self.tool, self.run, { ...noTerms, ...self, ...terms })
+
+/**
+ * Whether a value is a handler.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isHandler = (value: unknown): value is AnyHandler =>
+  typeof value === "object" && value !== null && HandlerTypeId in value
+
+/**
+ * Says without which sources a handler cannot answer, by the names of their
+ * health checks. While one of them is down, calls fail at once with
+ * `temporarily_unavailable`, which names it and what to use instead.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const requires: {
+  (
+    names: ReadonlyArray<string>,
+    fallback?: Fallback
+  ): <T extends Any, E, R>(self: ToolHandler<T, E, R>) => ToolHandler<T, E, R>
+  <T extends Any, E, R>(
+    self: ToolHandler<T, E, R>,
+    names: ReadonlyArray<string>,
+    fallback?: Fallback
+  ): ToolHandler<T, E, R>
+} = dual(
+  ([self]) => isHandler(self),
+  <T extends Any, E, R>(
+    self: ToolHandler<T, E, R>,
+    names: ReadonlyArray<string>,
+    fallback?: Fallback
+  ): ToolHandler<T, E, R> =>
+    withTerms({
+      requires: [...new Set([...self.requires, ...names])],
+      fallback: fallback ?? self.fallback
+    })(self)
+)

@@ -60,6 +60,8 @@ export interface ToolCodec {
    * thing only when they have more than 2,000 parts.
    */
   readonly decode: (input: unknown) => Either.Either<unknown, ToolError.ToolError>
+  /** Whether structured content that was written, and changed since, still fits what the tool declares. */
+  readonly fits: (structured: unknown) => boolean
   /** Encodes a handler's answer; fails when it breaks the tool's own schema, which is the tool's fault. */
   readonly encode: (answer: unknown) => Either.Either<ToolResult, ParseResult.ParseError | Misfit>
   /**
@@ -69,16 +71,21 @@ export interface ToolCodec {
   readonly encodeFailure: (error: unknown) => ToolResult | undefined
 }
 
-/** A failure never carries structured content: the official client would check it against the output schema. */
-const failureResult = (body: ToolError.Body): ToolResult => ({
+/**
+ * The tool result of a failure. It never carries structured content: the official
+ * client would check it against the output schema.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromBody = (body: ToolError.Body): ToolResult => ({
   _tag: "Complete",
   content: [{ type: "text", text: body.message }, { type: "text", text: JSON.stringify(body) }],
   isError: true,
   _meta: { [errorMetaKey]: body }
 })
 
-const notAnswered = ({ how, message }: NotAnswered): ToolResult =>
-  failureResult({ code: how, message, retryable: false })
+const notAnswered = ({ how, message }: NotAnswered): ToolResult => fromBody({ code: how, message, retryable: false })
 
 /**
  * The tool result of a call that had to ask a client which cannot be asked;
@@ -88,7 +95,7 @@ const notAnswered = ({ how, message }: NotAnswered): ToolResult =>
  * @category constructors
  */
 export const fromUnasked = (reason: string): ToolResult =>
-  failureResult({ code: "client_cannot_be_asked", message: reason, retryable: false })
+  fromBody({ code: "client_cannot_be_asked", message: reason, retryable: false })
 
 /**
  * The tool result of a `ToolError`.
@@ -96,7 +103,7 @@ export const fromUnasked = (reason: string): ToolResult =>
  * @since 0.1.0
  * @category constructors
  */
-export const fromToolError = (error: ToolError.ToolError): ToolResult => failureResult(ToolError.toBody(error))
+export const fromToolError = (error: ToolError.ToolError): ToolResult => fromBody(ToolError.toBody(error))
 
 const snakeCase = (tag: string): string =>
   tag.slice(tag.lastIndexOf("/") + 1).replace(/(?<=[a-z0-9])(?=[A-Z])/gu, "_").toLowerCase()
@@ -182,7 +189,14 @@ const describe = (
   }
 })
 
-const structured = (json: string, content?: ReadonlyArray<ContentBlock>, isError = false): ToolResult => ({
+/**
+ * The tool result of structured content that was written; it stands in the content
+ * as text where there is no other.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromJson = (json: string, content?: ReadonlyArray<ContentBlock>, isError = false): ToolResult => ({
   _tag: "Complete",
   content: content ?? [{ type: "text", text: json }],
   structuredJson: json,
@@ -209,7 +223,7 @@ const writeChecked = (validator: JsonValidator.JsonValidator): Write => (value) 
 const makeEncode = (tool: Tool.Any, output: JsonValidator.JsonValidator | undefined): ToolCodec["encode"] => {
   if (tool.form === "evidence" && tool.success !== undefined) {
     const write = writeBy(Evidence.envelope(closed(tool.success)))
-    return (answer) => Either.map(write(answer), (json) => structured(json))
+    return (answer) => Either.map(write(answer), (json) => fromJson(json))
   }
   const write = tool.success !== undefined
     ? writeBy(closed(tool.success))
@@ -222,7 +236,22 @@ const makeEncode = (tool: Tool.Any, output: JsonValidator.JsonValidator | undefi
     if (write === undefined || (raw.isError === true && raw.structured === undefined)) {
       return Either.right({ _tag: "Complete", content: raw.content ?? [], isError: raw.isError === true })
     }
-    return Either.map(write(raw.structured), (json) => structured(json, raw.content, raw.isError === true))
+    return Either.map(write(raw.structured), (json) => fromJson(json, raw.content, raw.isError === true))
+  }
+}
+
+const makeFits = (tool: Tool.Any, output: JsonValidator.JsonValidator | undefined): ToolCodec["fits"] => {
+  if (tool.success === undefined) return output === undefined ? () => true : (value) => output.check(value).length === 0
+  const success = closed(tool.success)
+  let fits: ((value: unknown) => boolean) | undefined
+  const by = <A, I>(schema: Schema.Schema<A, I>): (value: unknown) => boolean => {
+    const decode = Schema.decodeUnknownEither(schema)
+    return (value) => Either.isRight(decode(value))
+  }
+  return (value) => {
+    // Only what is too large is looked at again, so most tools never need it.
+    fits ??= tool.form === "evidence" ? by(Evidence.envelope(success)) : by(success)
+    return fits(value)
   }
 }
 
@@ -265,12 +294,13 @@ const compile = (tool: Tool.Any, problems: Array<string>): ToolCodec => {
     decode: input === undefined
       ? Arguments.bySchema(tool.name, closed(tool.parameters))
       : Arguments.byValidator(tool.name, input),
+    fits: makeFits(tool, output),
     encode: makeEncode(tool, output),
     encodeFailure: (error) => {
       if (error instanceof ToolError.ToolError) return fromToolError(error)
       if (error instanceof NotAnswered) return notAnswered(error)
       const encoded = encodeDeclared(error)
-      return Either.isRight(encoded) ? failureResult(declaredBody(error, encoded.right)) : undefined
+      return Either.isRight(encoded) ? fromBody(declaredBody(error, encoded.right)) : undefined
     }
   }
 }

@@ -11,21 +11,24 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Socket } from "node:net"
-import * as Principal from "../auth/Principal.js"
-import type { Headers } from "../protocol/Dispatcher.js"
+import { Authenticator } from "../auth/Authenticator.js"
+import { Lifecycle } from "../health/Lifecycle.js"
 import { McpServer } from "../server/McpServer.js"
 import * as HttpTransportError from "./HttpTransportError.js"
 import * as HttpConnections from "./internal/HttpConnections.js"
 import * as HttpEndpoint from "./internal/HttpEndpoint.js"
 import * as HttpGate from "./internal/HttpGate.js"
+import * as HttpGuard from "./internal/HttpGuard.js"
 import * as HttpListener from "./internal/HttpListener.js"
 import * as HttpRefusals from "./internal/HttpRefusals.js"
 import * as HttpSettings from "./internal/HttpSettings.js"
+import * as HttpShedding from "./internal/HttpShedding.js"
 import * as HttpStreams from "./internal/HttpStreams.js"
 import type * as Transport from "./Transport.js"
 
@@ -54,9 +57,6 @@ export type {
  */
 export const settings: Config.Config<HttpSettings.Settings> = HttpSettings.settings
 
-/** Tells who asks by the headers. It cannot refuse. */
-type Caller = (headers: Headers) => Principal.Principal
-
 /**
  * What only a program can give.
  *
@@ -66,8 +66,6 @@ type Caller = (headers: Headers) => Principal.Principal
 export interface Surroundings<E = never, R = never> {
   /** Answers every other path. Needs `@effect/platform-node`, which is loaded only then. */
   readonly app?: HttpApp.Default<E, R> | undefined
-  /** Tells who asks by the headers; the person at this machine unless given. It cannot refuse. */
-  readonly caller?: Caller | undefined
 }
 
 /**
@@ -80,10 +78,7 @@ export interface Options<E = never, R = never> extends HttpSettings.Settings, Su
  * @since 0.1.0
  * @category configuration
  */
-export interface RouteOptions extends HttpSettings.Rules {
-  /** Tells who asks by the headers; the person at this machine unless given. It cannot refuse. */
-  readonly caller?: Caller | undefined
-}
+export interface RouteOptions extends HttpSettings.Rules {}
 
 /**
  * Where a server listens. `url` is that of the MCP path.
@@ -109,8 +104,10 @@ const flushMillis = 500
 const stop = async (
   connections: HttpConnections.Connections,
   { calls }: HttpEndpoint.Endpoint,
-  drainMillis: number
+  { drainMillis, lameDuckMillis }: { readonly drainMillis: number; readonly lameDuckMillis: number }
 ): Promise<void> => {
+  connections.dismiss()
+  await HttpConnections.until(() => false, lameDuckMillis)
   const drained = connections.drain(drainMillis, calls.isBusy)
   calls.streams.stop()
   await drained
@@ -129,10 +126,16 @@ const makeApp = <E, R>(app: HttpApp.Default<E, R> | undefined): Effect.Effect<Ha
     )
 
 /**
- * Starts a server and gives its address. When the scope closes it takes no new
- * connection, ends the streams that have no end of their own, answers what is in
- * flight, interrupts what is left after `drain`, and only then cuts the
- * connections.
+ * Starts a server and gives its address. When the scope closes it says so in the
+ * `Lifecycle` that is provided here, if one is, and serves everything for
+ * `lameDuck` still; then it takes no new connection, ends the streams that have
+ * no end of their own, answers what is in flight, interrupts what is left after
+ * `drain`, and only then cuts the connections. Calls are turned away by the
+ * `Overload` that is provided here, if one is.
+ *
+ * Asks the `Authenticator` for every request on the MCP path when one is provided
+ * here, and serves its metadata. Without one every caller is the person at this
+ * machine, and an address that other machines can reach is refused.
  *
  * @since 0.1.0
  * @category constructors
@@ -144,7 +147,8 @@ export const make = <E = never, R = never>(
     const host = options.host ?? "127.0.0.1"
     const path = options.path ?? "/mcp"
     const wanted = `${HttpGate.bracketed(host)}:${options.port}`
-    if (!HttpGate.isLoopback(host) && options.allowUnauthenticatedRemote !== true) {
+    const isOpen = Option.isNone(yield* Effect.serviceOption(Authenticator))
+    if (isOpen && !HttpGate.isLoopback(host) && options.allowUnauthenticatedRemote !== true) {
       return yield* HttpTransportError.unauthenticated(wanted)
     }
 
@@ -154,6 +158,7 @@ export const make = <E = never, R = never>(
     const runtime = Runtime.enableRuntimeFlag(yield* Effect.runtime<never>(), RuntimeFlags.Interruption)
     const fork = Runtime.runFork(runtime)
     const limits = HttpSettings.limits(options)
+    const times = { drainMillis: limits.drainMillis, lameDuckMillis: HttpSettings.millis(options.lameDuck, 0) }
     const http = HttpListener.create(HttpSettings.listening(options))
     const connections = HttpConnections.make(http)
     const gate = HttpGate.make({
@@ -165,15 +170,19 @@ export const make = <E = never, R = never>(
       Effect.sync(() => HttpRefusals.make(fork)),
       (refusals) => Effect.sync(refusals.close)
     )
+    const guard = yield* HttpGuard.fromContext({ refusals, run: fork })
+    const shedding = yield* HttpShedding.fromContext(server)
+    const lifecycle = Option.getOrUndefined(yield* Effect.serviceOption(Lifecycle))
     const endpoint = HttpEndpoint.make({
       ...limits,
       server,
       connections,
       gate,
+      guard,
       refusals,
+      shedding,
       fork,
-      run: fork,
-      caller: options.caller ?? (() => Principal.local)
+      run: fork
     })
 
     const elsewhere: Handler = (request, response) => {
@@ -189,10 +198,10 @@ export const make = <E = never, R = never>(
     const route: Handler = (request, response) => {
       const rejection = gate.host(request)
       if (rejection !== undefined) return endpoint.refuse(request, response, rejection)
-      const { url } = request
-      return url === path || url?.startsWith(`${path}?`) === true
-        ? endpoint.serve(request, response)
-        : elsewhere(request, response)
+      const { method, url } = request
+      if (url === path || url?.startsWith(`${path}?`) === true) return endpoint.serve(request, response)
+      const page = guard?.page(method, url)
+      return page === undefined ? elsewhere(request, response) : endpoint.show(request, response, page)
     }
     http.on("request", route)
     // Without this Node asks for the body before the length is looked at.
@@ -216,12 +225,13 @@ export const make = <E = never, R = never>(
 
     const bound = yield* Effect.acquireRelease(
       Effect.mapError(HttpListener.listen(http, options.port, host), HttpTransportError.fromListen(wanted)),
-      () => Effect.promise(() => stop(connections, endpoint, limits.drainMillis))
+      () => Effect.zipRight(lifecycle?.drain ?? Effect.void, Effect.promise(() => stop(connections, endpoint, times)))
     )
     http.on("error", (cause) => fork(Effect.logError("The HTTP server met an error and goes on", cause)))
 
     const url = `http://${HttpGate.bracketed(bound.address)}:${bound.port}${path}`
     yield* Effect.logInfo(`Serving MCP at ${url}`)
+    if (lifecycle !== undefined) yield* lifecycle.begin
     return { host: bound.address, port: bound.port, url }
   })
 
@@ -234,6 +244,9 @@ export const make = <E = never, R = never>(
  * interrupted, and messages that still come are answered 503. On 2026-07-28 a
  * client that goes away cancels its call, as far as the server notices.
  *
+ * Asks the `Authenticator` for every request when one is provided here; without
+ * one every caller is the person at this machine, whoever reaches the server.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -242,8 +255,22 @@ export const route = (
 ): Effect.Effect<HttpApp.Default<never, Scope.Scope>, never, McpServer | Scope.Scope> =>
   Effect.flatMap(
     Effect.promise(() => import("./internal/HttpRoute.js")),
-    (route) => route.make({ ...options, caller: options.caller ?? (() => Principal.local) })
+    (route) => route.make(options)
   )
+
+/**
+ * Serves the protected resource metadata of the `Authenticator` that is provided
+ * here, to everybody, on a server that is there already: for
+ * `HttpRouter.all("/.well-known/*", app)` beside `route`. Any other path, and all
+ * of them without metadata, are answered 404.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const routeMetadata: Effect.Effect<HttpApp.Default> = Effect.flatMap(
+  Effect.promise(() => import("./internal/HttpMetadata.js")),
+  (metadata) => metadata.make
+)
 
 /**
  * Serves over HTTP until the scope closes.

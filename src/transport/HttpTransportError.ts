@@ -65,7 +65,7 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>("causew
 ) {
   override get message() {
     return `${this.address} can be reached from other machines and callers are not authenticated; ` +
-      "listen on 127.0.0.1, or set allowUnauthenticatedRemote (ALLOW_UNAUTHENTICATED_REMOTE=true) when something in front authenticates them"
+      "listen on 127.0.0.1, provide an Authenticator, or set allowUnauthenticatedRemote (ALLOW_UNAUTHENTICATED_REMOTE=true) when something in front authenticates them"
   }
 }
 

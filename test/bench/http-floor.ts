@@ -60,6 +60,7 @@ const transport = (kind: string): Promise<number> => {
         }
       },
       openStream: () => undefined,
+      priority: () => undefined,
       connect: () => Effect.dieMessage("the bench has no pipe")
     })
   )

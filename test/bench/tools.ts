@@ -5,7 +5,6 @@
  *
  * @since 0.1.0
  */
-import * as Protect from "causeway-mcp/middleware/Protect"
 import * as Policy from "causeway-mcp/policy/Policy"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as Tool from "causeway-mcp/tool/Tool"
@@ -43,20 +42,26 @@ const searchAtOnce = Search.implement(({ query }) => Effect.succeed({ structured
 const addInFiber = Add.implement(({ a, b }) => Effect.sync(() => ({ structured: add(a, b) })))
 const searchInFiber = Search.implement(({ query }) => Effect.sync(() => ({ structured: search(query) })))
 
-const standard = Protect.by(Policy.standard)
+const atOnce = Toolkit.make(addAtOnce, searchAtOnce)
+const inFiber = Toolkit.make(addInFiber, searchInFiber)
 
-const toolkits = {
-  plain: Toolkit.make(addAtOnce, searchAtOnce),
-  standard: Toolkit.make(addAtOnce.pipe(standard), searchAtOnce.pipe(standard)),
-  fiber: Toolkit.make(addInFiber, searchInFiber),
-  "fiber standard": Toolkit.make(addInFiber.pipe(standard), searchInFiber.pipe(standard))
-}
+// A limit of time is what a server had before there were other policies, so the figures stay comparable.
+const time = Policy.timeout("30 seconds")
 
-const isKnown = (text: string): text is keyof typeof toolkits => Object.hasOwn(toolkits, text)
+const servers = {
+  plain: [atOnce, time],
+  standard: [atOnce, Policy.standard],
+  fiber: [inFiber, time],
+  "fiber standard": [inFiber, Policy.standard]
+} as const
+
+const isKnown = (text: string): text is keyof typeof servers => Object.hasOwn(servers, text)
 
 const wanted = [process.env["HANDLERS"], process.env["POLICIES"]].filter((text) => text !== undefined && text !== "")
 const name = wanted.length === 0 ? "plain" : wanted.join(" ")
 if (!isKnown(name)) throw new Error("HANDLERS is \"fiber\" or unset, POLICIES is \"standard\" or unset")
+
+const [tools, policy] = servers[name]
 
 /**
  * The server every benchmark serves: with `POLICIES=standard` behind
@@ -64,4 +69,4 @@ if (!isKnown(name)) throw new Error("HANDLERS is \"fiber\" or unset, POLICIES is
  *
  * @since 0.1.0
  */
-export const Server = McpServer.layerTools(toolkits[name], { name: "bench", version: "1.0.0" })
+export const Server = McpServer.layerTools(tools, { name: "bench", version: "1.0.0", policy })

@@ -44,8 +44,9 @@ const soleSource = Effect.map(report, ({ sources }) => {
 const described = (check: Effect.Effect<void, unknown>) =>
   Effect.map(Effect.provide(soleSource, Health.layer([{ ...redis, check }])), (source) => source.description)
 
+/** Asked only when a report is. */
 const watch = (check: Effect.Effect<void, unknown>, more?: Partial<Health.HealthCheck>) =>
-  Effect.provide(Health.layer([{ ...redis, check, ...more }]))
+  Effect.provide(Health.layer([{ ...redis, check, ...more }], { every: 0 }))
 
 /** A check that counts its runs and answers what `up` says. */
 const counted = Effect.gen(function*() {

@@ -4,6 +4,7 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { assert, describe, it } from "@effect/vitest"
+import * as Authenticator from "causeway-mcp/auth/Authenticator"
 import * as Principal from "causeway-mcp/auth/Principal"
 import { McpServer } from "causeway-mcp/server/McpServer"
 import * as HttpTransport from "causeway-mcp/transport/HttpTransport"
@@ -23,6 +24,9 @@ const { call, get, never, post, request, subscription, until } = HttpScript
 const quiet = Logger.remove(Logger.defaultLogger)
 
 type Server = Partial<typeof McpServer.Service>
+
+/** Whom the header names, unchecked. */
+const named = Authenticator.layer(({ header }) => Effect.succeed(Principal.make({ id: header("x-name") ?? "nobody" })))
 
 const start = (server: Server, options?: HttpTransport.RouteOptions) =>
   HttpRouteServer.start(options).pipe(
@@ -196,7 +200,7 @@ describe("HttpTransport.route", () => {
     Effect.gen(function*() {
       const { port } = yield* start({
         post: (_message, _headers, { caller }) => HttpScript.reply(JSON.stringify(caller.id), { session: "abc" })
-      }, { caller: (headers) => Principal.make({ id: headers("x-name") ?? "nobody" }) })
+      }).pipe(Effect.provide(named))
       const raw = yield* open(port, post(call(1), { "x-name": "ada" }))
       assert.match(yield* raw.until(/"$/), /mcp-session-id: abc\r\n[^]*"ada"$/)
     }))

@@ -25,6 +25,7 @@ export const start = (options?: HttpTransport.RouteOptions) =>
     const mcp = yield* HttpTransport.route(options)
     const router = HttpRouter.empty.pipe(
       HttpRouter.all("/mcp", mcp),
+      HttpRouter.all("/.well-known/*", yield* HttpTransport.routeMetadata),
       HttpRouter.get("/hello", HttpServerResponse.text("hello"))
     )
     yield* Effect.provide(HttpServer.serveEffect(router), platform)

@@ -48,6 +48,7 @@ export const scripted = (server: Partial<Server>): Server => ({
   info: { name: "scripted", version: "0.0.0" },
   post: () => reply("{}"),
   openStream: () => undefined,
+  priority: () => undefined,
   unparsable: { status: 400, body: "{\"error\":{\"code\":-32700}}" },
   connect: () => Effect.dieMessage("the script has no pipe"),
   ...server

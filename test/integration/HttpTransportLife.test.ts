@@ -1,7 +1,9 @@
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { assert, describe, it } from "@effect/vitest"
+import * as Authenticator from "causeway-mcp/auth/Authenticator"
 import * as Principal from "causeway-mcp/auth/Principal"
+import * as Lifecycle from "causeway-mcp/health/Lifecycle"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as TransportLaws from "causeway-mcp/testing/TransportLaws"
 import * as HttpTransport from "causeway-mcp/transport/HttpTransport"
@@ -129,6 +131,29 @@ describe("HttpTransport, when it stops", () => {
       assert.match(reply, /Connection: close[^]*"id":"second"/)
       yield* Fiber.join(stopping)
     }))
+
+  it.scopedLive("goes on serving as a lame duck, says so, and asks its connections to close", () =>
+    Effect.gen(function*() {
+      const lifecycle = yield* Lifecycle.make
+      const { port, stop } = yield* open({ lameDuck: "600 millis" }).pipe(
+        Effect.provideService(Lifecycle.Lifecycle, lifecycle)
+      )
+      assert.strictEqual(lifecycle.state(), "ready")
+      const old = yield* RawHttp.open(port)
+      old.write(bytes(port, FixtureServer.modern("first", "echo", { text: "1" })))
+      assert.notMatch(yield* old.until(/"id":"first"/), /Connection: close/)
+      const began = performance.now()
+      const stopping = yield* Effect.fork(stop)
+      yield* until(() => lifecycle.state() === "draining")
+      old.write(bytes(port, FixtureServer.modern("second", "echo", { text: "2" })))
+      assert.match(yield* old.closed, /Connection: close[^]*"id":"second"/)
+      const fresh = yield* RawHttp.open(port)
+      fresh.write(bytes(port, FixtureServer.modern("third", "echo", { text: "3" })))
+      assert.match(yield* fresh.closed, /^HTTP\/1.1 200 [^]*Connection: close[^]*"id":"third"/)
+      yield* untilRefused(port)
+      assert.isAtLeast(performance.now() - began, 550)
+      yield* Fiber.join(stopping)
+    }).pipe(Effect.provide(quiet)))
 
   it.scopedLive("takes no new connection while it waits for a call", () =>
     Effect.gen(function*() {
@@ -280,10 +305,13 @@ describe("HttpTransport, and the server behind it", () => {
         seen.push(arrival.caller.id)
         return { reply: Exit.succeed({ status: 200, body: "{}" }), cancelledByDisconnect: true, tells: [] }
       })
-      const { port } = yield* HttpTransport.make({
-        port: 0,
-        caller: (headers) => Principal.make({ id: headers("mcp-name") ?? "nobody" })
-      }).pipe(Effect.provide(server), Effect.provide(quiet))
+      const { port } = yield* HttpTransport.make({ port: 0 }).pipe(
+        Effect.provide(
+          Authenticator.layer(({ header }) => Effect.succeed(Principal.make({ id: header("mcp-name") ?? "nobody" })))
+        ),
+        Effect.provide(server),
+        Effect.provide(quiet)
+      )
       const raw = yield* RawHttp.open(port)
       raw.write(bytes(port, FixtureServer.modern(1, "echo", {})))
       yield* raw.until(/\{\}$/)
@@ -292,11 +320,10 @@ describe("HttpTransport, and the server behind it", () => {
 
   it.scopedLive("answers 500 and lives on when telling the caller fails", () =>
     Effect.gen(function*() {
-      const { port } = yield* open({
-        caller: () => {
-          throw new Error("secret")
-        }
+      const throwing = Authenticator.layer(() => {
+        throw new Error("secret")
       })
+      const { port } = yield* open().pipe(Effect.provide(throwing))
       for (const id of [1, 2]) {
         const raw = yield* RawHttp.open(port)
         raw.write(bytes(port, FixtureServer.modern(id, "echo", {})))

@@ -47,7 +47,7 @@ const servers = process.env["ALL_SERVERS"] === "1" ? Postgres.found : Postgres.f
 for (const { bin, name } of servers) {
   const Servers = Layer.scoped(Cluster, cluster).pipe(Layer.provide(Postgres.layer(bin)), Layer.merge(quiet))
 
-  layer(Servers, { timeout: "60 seconds", excludeTestServices: true })(`PgRegions.layer on ${name}`, (it) => {
+  layer(Servers, { timeout: "3 minutes", excludeTestServices: true })(`PgRegions.layer on ${name}`, (it) => {
     it.scoped("reads everything from the nearest replica", () =>
       Effect.gen(function*() {
         const { origin, regions, store } = yield* inCluster({ catchUp: "5 seconds" })

@@ -32,7 +32,7 @@ const servers = process.env["ALL_SERVERS"] === "1" ? Postgres.found : Postgres.f
 for (const { bin, name } of servers) {
   const Servers = Layer.scoped(Cluster, cluster).pipe(Layer.provide(Postgres.layer(bin)), Layer.merge(quiet))
 
-  layer(Servers, { timeout: "60 seconds", excludeTestServices: true })(
+  layer(Servers, { timeout: "3 minutes", excludeTestServices: true })(
     `PgRegions.layer when a replica of ${name} is promoted`,
     (it) => {
       it.scoped(

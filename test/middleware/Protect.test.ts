@@ -96,7 +96,7 @@ describe("Protect.by", () => {
       )
       const result = yield* call(slow.pipe(Protect.by(Policy.timeout("1.5 seconds"))))
       assert.strictEqual(codeOf(result), "timed_out")
-      assert.include(JSON.stringify(result.content), "1.5 s")
+      assert.include(JSON.stringify(result.content), "1s 500ms")
       yield* Deferred.await(stopped)
     }))
 })

@@ -2,187 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Backoff from "causeway-mcp/policy/Backoff"
 import * as Policy from "causeway-mcp/policy/Policy"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import * as TestClock from "effect/TestClock"
-
-class Busy extends Schema.TaggedError<Busy>()("Busy", {
-  isRetryable: Schema.Boolean,
-  retryAfterMs: Schema.optionalWith(Schema.Number, { exact: true })
-}) {
-  get retryAfter() {
-    return this.retryAfterMs === undefined ? undefined : Duration.millis(this.retryAfterMs)
-  }
-}
-
-class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", { ms: Schema.Number }) {
-  get isRetryable() {
-    return true
-  }
-}
-
-const onTimeout = (ms: number) => new TimedOut({ ms })
-
-/** Every second, without an end and without jitter. */
-const everySecond = Schedule.spaced("1 second")
-
-/** Counts its tries and fails the first `failures` of them. */
-const flaky = (failures: number, error: Busy) =>
-  Effect.map(Ref.make(0), (tries) => ({
-    tries: Ref.get(tries),
-    call: Effect.flatMap(
-      Ref.updateAndGet(tries, (n) => n + 1),
-      (n) => n <= failures ? Effect.fail(error) : Effect.succeed(n)
-    )
-  }))
-
-const busy = new Busy({ isRetryable: true })
 
 describe("Policy", () => {
-  it.effect("tries again until the call succeeds", () =>
-    Effect.gen(function*() {
-      const { call, tries } = yield* flaky(2, busy)
-      const fiber = yield* Effect.fork(Policy.apply(Policy.retry(everySecond), call, { onTimeout }))
-      yield* TestClock.adjust("2 seconds")
-      assert.strictEqual(yield* Fiber.join(fiber), 3)
-      assert.strictEqual(yield* tries, 3)
-    }))
-
-  it.effect("gives the last error when the schedule ends", () =>
-    Effect.gen(function*() {
-      const { call, tries } = yield* flaky(100, busy)
-      const fiber = yield* Effect.fork(Policy.apply(Policy.retry(Backoff.patient), call, { onTimeout }))
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail(busy))
-      assert.strictEqual(yield* tries, 5)
-    }))
-
-  it.effect("does not try again after an error that is not retryable", () =>
-    Effect.gen(function*() {
-      const error = new Busy({ isRetryable: false })
-      const { call, tries } = yield* flaky(1, error)
-      const exit = yield* Effect.exit(Policy.apply(Policy.retry(everySecond), call, { onTimeout }))
-      assert.deepStrictEqual(exit, Exit.fail(error))
-      assert.strictEqual(yield* tries, 1)
-    }))
-
-  it.effect("does not try again after an error that says nothing of retrying", () =>
-    Effect.gen(function*() {
-      const tries = yield* Ref.make(0)
-      const call = Effect.zipRight(Ref.update(tries, (n) => n + 1), Effect.fail("no"))
-      const exit = yield* Effect.exit(Policy.apply(Policy.retry(everySecond), call, { onTimeout }))
-      assert.deepStrictEqual(exit, Exit.fail("no"))
-      assert.strictEqual(yield* Ref.get(tries), 1)
-    }))
-
-  it.effect("does not try again after a defect", () =>
-    Effect.gen(function*() {
-      const tries = yield* Ref.make(0)
-      const call = Effect.zipRight(Ref.update(tries, (n) => n + 1), Effect.die("bug"))
-      const exit = yield* Effect.exit(Policy.apply(Policy.retry(everySecond), call, { onTimeout }))
-      assert.deepStrictEqual(exit, Exit.die("bug"))
-      assert.strictEqual(yield* Ref.get(tries), 1)
-    }))
-
-  it.effect("waits as long as the error asks, not as the schedule says", () =>
-    Effect.gen(function*() {
-      const { call, tries } = yield* flaky(1, new Busy({ isRetryable: true, retryAfterMs: 5000 }))
-      const fiber = yield* Effect.fork(Policy.apply(Policy.retry(everySecond), call, { onTimeout }))
-      yield* TestClock.adjust("4999 millis")
-      assert.strictEqual(yield* tries, 1)
-      yield* TestClock.adjust("1 millis")
-      assert.strictEqual(yield* Fiber.join(fiber), 2)
-    }))
-
-  it.effect("does not come back sooner than the schedule says, however soon the error allows it", () =>
-    Effect.gen(function*() {
-      const { call, tries } = yield* flaky(1, new Busy({ isRetryable: true, retryAfterMs: 10 }))
-      const fiber = yield* Effect.fork(Policy.apply(Policy.retry(everySecond), call, { onTimeout }))
-      yield* TestClock.adjust("999 millis")
-      assert.strictEqual(yield* tries, 1)
-      yield* TestClock.adjust("1 millis")
-      assert.strictEqual(yield* Fiber.join(fiber), 2)
-    }))
-
-  it.effect("ends a call that takes too long, and interrupts it", () =>
-    Effect.gen(function*() {
-      const interrupted = yield* Ref.make(false)
-      const call = Effect.onInterrupt(Effect.never, () => Ref.set(interrupted, true))
-      const fiber = yield* Effect.fork(Policy.apply(Policy.timeout("2 seconds"), call, { onTimeout }))
-      yield* TestClock.adjust("1999 millis")
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
-      yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail(new TimedOut({ ms: 2000 })))
-      assert.isTrue(yield* Ref.get(interrupted))
-    }))
-
-  it.effect("tries again after a single try ran out of time", () =>
-    Effect.gen(function*() {
-      const tries = yield* Ref.make(0)
-      const call = Effect.flatMap(
-        Ref.updateAndGet(tries, (n) => n + 1),
-        (n) => n === 1 ? Effect.never : Effect.succeed(n)
-      )
-      const policy = Policy.all(Policy.attemptTimeout("3 seconds"), Policy.retry(everySecond))
-      const fiber = yield* Effect.fork(Policy.apply(policy, call, { onTimeout }))
-      yield* TestClock.adjust("4 seconds")
-      assert.strictEqual(yield* Fiber.join(fiber), 2)
-    }))
-
-  it.effect("ends at the total time though single tries go on", () =>
-    Effect.gen(function*() {
-      const tries = yield* Ref.make(0)
-      const call = Effect.zipRight(Ref.update(tries, (n) => n + 1), Effect.never)
-      const policy = Policy.all(
-        Policy.timeout("6 seconds"),
-        Policy.attemptTimeout("3 seconds"),
-        Policy.retry(everySecond)
-      )
-      const fiber = yield* Effect.fork(Policy.apply(policy, call, { onTimeout }))
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail(new TimedOut({ ms: 6000 })))
-      assert.strictEqual(yield* Ref.get(tries), 2)
-    }))
-
-  it.effect("does not begin a wait that the total time would cut short", () =>
-    Effect.gen(function*() {
-      const error = new Busy({ isRetryable: true, retryAfterMs: 10_000 })
-      const { call, tries } = yield* flaky(1, error)
-      const policy = Policy.all(Policy.timeout("10 seconds"), Policy.retry(everySecond))
-      const exit = yield* Effect.exit(Policy.apply(policy, call, { onTimeout }))
-      assert.deepStrictEqual(exit, Exit.fail(error))
-      assert.strictEqual(yield* tries, 1)
-    }))
-
-  it.effect("begins each call's retries anew", () =>
-    Effect.gen(function*() {
-      const policy = Policy.retry(Schedule.intersect(everySecond, Schedule.recurs(2)))
-      const { call, tries } = yield* flaky(100, busy)
-      const twice = Effect.exit(Policy.apply(policy, call, { onTimeout }))
-      const fiber = yield* Effect.fork(Effect.zipRight(twice, twice))
-      yield* TestClock.adjust("1 minute")
-      yield* Fiber.join(fiber)
-      assert.strictEqual(yield* tries, 6)
-    }))
-
-  it("gives back an exit as it is", () => {
-    const policy = Policy.all(Policy.standard, Policy.retry(Backoff.patient), Policy.attemptTimeout("1 second"))
-    const success = Exit.succeed(1)
-    const failure = Exit.fail(busy)
-    assert.strictEqual<unknown>(Policy.apply(policy, success, { onTimeout }), success)
-    assert.strictEqual<unknown>(Policy.apply(policy, failure, { onTimeout }), failure)
-  })
-
-  it("gives back the effect itself when it asks for nothing", () => {
-    const call = Effect.sync(() => 1)
-    assert.strictEqual<unknown>(Policy.apply(Policy.none, call, { onTimeout }), call)
-  })
-
   it("lets the later of two policies count", () => {
     const policy = Policy.all(Policy.standard, Policy.timeout("5 seconds"), Policy.attemptTimeout("1 second"))
     assert.deepStrictEqual(policy.timeout, Option.some(Duration.seconds(5)))
@@ -206,5 +28,42 @@ describe("Policy", () => {
       Policy.none.pipe((self) => Policy.all(self, Policy.standard)).timeout,
       Policy.standard.timeout
     )
+  })
+
+  it("keeps limits of different buckets, and lets the later of the same bucket count", () => {
+    const policy = Policy.all(
+      Policy.rateLimit({ limit: 1, window: "1 second" }),
+      Policy.rateLimit({ limit: 2, window: "1 second", per: ["tenant"] }),
+      Policy.rateLimit({ limit: 3, window: "1 second", per: ["tool", "caller"] }),
+      Policy.rateLimit({ limit: 4, window: "1 second", name: "dollars" })
+    )
+    assert.deepStrictEqual(policy.rateLimits.map(({ limit }) => limit), [2, 3, 4])
+  })
+
+  it("keeps one fallback of each kind, and each half of a size limit", () => {
+    const policy = Policy.all(
+      Policy.fallback({ tool: "a", why: "x" }),
+      Policy.fallback("stale"),
+      Policy.fallback({ tool: "b", why: "y" }),
+      Policy.sizeLimit({ input: 1 }),
+      Policy.sizeLimit({ result: 2 })
+    )
+    assert.deepStrictEqual(policy.fallbacks, [{ _tag: "Stale" }, { _tag: "Tool", tool: "b", why: "y" }])
+    assert.deepStrictEqual(policy.sizeLimit, Option.some({ input: 1, result: 2 }))
+  })
+
+  it("tells that a cache and coalescing repeat, and that nothing else but a retry does", () => {
+    assert.isTrue(Policy.isRepeating(Policy.coalesce))
+    assert.isTrue(Policy.isRepeating(Policy.cache({ timeToLive: "1 second" })))
+    const others = Policy.all(
+      Policy.standard,
+      Policy.idempotent(),
+      Policy.rateLimit({ limit: 1, window: "1 second" }),
+      Policy.circuitBreaker(),
+      Policy.minConfidence(0.5),
+      Policy.fallback("stale"),
+      Policy.priority("critical")
+    )
+    assert.isFalse(Policy.isRepeating(others))
   })
 })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Principal from "causeway-mcp/auth/Principal"
+import * as Policy from "causeway-mcp/policy/Policy"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Evidence from "causeway-mcp/tool/Evidence"
@@ -83,7 +84,7 @@ describe("McpServer", () => {
     }).pipe(Effect.provide(server)))
 })
 
-describe("callTimeout", () => {
+describe("policy", () => {
   it.scoped("holds for a call that may become a task and has not", () =>
     Effect.gen(function*() {
       const slow = Tool.make("slow", {
@@ -94,7 +95,7 @@ describe("callTimeout", () => {
         taskBegins: "whenTold"
       }).implement(() => Effect.delay(Evidence.computed("slow", "done"), "1 minute"))
       const layer = Layer.provide(
-        McpServer.layerTools(Toolkit.make(slow), { name: "t", version: "1", callTimeout: "2 minutes" }),
+        McpServer.layerTools(Toolkit.make(slow), { name: "t", version: "1", policy: Policy.timeout("2 minutes") }),
         TaskStore.layerMemory
       )
       const result = yield* Effect.gen(function*() {

@@ -10,7 +10,7 @@ describe("Telemetry", () => {
   })
 
   it("names metrics and labels as Prometheus wants them, with their unit last", () => {
-    for (const name of Object.values(Telemetry.Metric)) assert.match(name, /^causeway_llm_[a-z]+(?:_[a-z]+)*$/u)
+    for (const name of Object.values(Telemetry.Metric)) assert.match(name, /^causeway(?:_[a-z]+)+$/u)
     for (const name of Object.values(Telemetry.Label)) assert.match(name, /^[a-z]+$/u)
     for (const name of [Telemetry.Metric.llmCallDuration, Telemetry.Metric.llmOverhead]) {
       assert.match(name, /_seconds$/u)
@@ -22,13 +22,14 @@ describe("Telemetry", () => {
 
   it("gives attributes names of the conventions or of its own, none for a text", () => {
     for (const name of Object.values(Telemetry.Attribute)) {
-      assert.match(name, /^(?:gen_ai|error|http|llm)\.[a-z_.]+$/u)
+      assert.match(name, /^(?:gen_ai|error|http|llm|mcp|jsonrpc|causeway)\.[a-z_.]+$/u)
       assert.notMatch(name, /messages|instructions|prompt|completion|content|key/u)
     }
   })
 
   it("has buckets that rise, and lie close together around two seconds", () => {
-    for (const ends of [Telemetry.callSeconds, Telemetry.overheadSeconds]) {
+    const { callSeconds, confidences, overheadSeconds, sourceSeconds, waitSeconds } = Telemetry
+    for (const ends of [callSeconds, overheadSeconds, sourceSeconds, waitSeconds, confidences]) {
       assert.deepStrictEqual([...ends].sort((a, b) => a - b), [...ends])
       assert.strictEqual(new Set(ends).size, ends.length)
     }

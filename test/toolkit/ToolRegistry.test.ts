@@ -4,6 +4,7 @@ import * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
 import type { Event } from "causeway-mcp/change/Changes"
 import { Changes } from "causeway-mcp/change/Changes"
+import * as Policy from "causeway-mcp/policy/Policy"
 import { invalidParams, missingClientCapability } from "causeway-mcp/protocol/McpError"
 import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Evidence from "causeway-mcp/tool/Evidence"
@@ -156,7 +157,7 @@ describe("ToolRegistry.call", () => {
         })
       )
       yield* TestClock.setTime(1_000_000)
-      const registry = yield* withTools(Toolkit.make(whoAsks), { timeout: "3 seconds" })
+      const registry = yield* withTools(Toolkit.make(whoAsks), { policy: Policy.timeout("3 seconds") })
       const result = yield* answer(registry, request("who_asks", {}, Principal.make({ id: "ada" })))
       assert.strictEqual(JSON.parse(result.structuredJson ?? "").data, "ada 7 who_asks 3000")
     }))
@@ -167,7 +168,7 @@ describe("ToolRegistry.call", () => {
       const slow = tool("slow").implement(() =>
         Effect.never.pipe(Effect.onInterrupt(() => Deferred.succeed(stopped, undefined)))
       )
-      const registry = yield* withTools(Toolkit.make(slow), { timeout: "2 seconds" })
+      const registry = yield* withTools(Toolkit.make(slow), { policy: Policy.timeout("2 seconds") })
       const fiber = yield* Effect.fork(answer(registry, request("slow")))
       yield* TestClock.adjust("2 seconds")
       const result = yield* Fiber.join(fiber)
@@ -297,7 +298,7 @@ describe("ToolRegistry.call", () => {
             tool(name).implement(() => Effect.zipRight(way, Evidence.computed("x", "done")))
           )
         ),
-        { timeout: "2 seconds" }
+        { policy: Policy.timeout("2 seconds") }
       )
       for (const name of Object.keys(ways)) {
         const fiber = yield* Effect.fork(registry.call(request(name)))
@@ -342,7 +343,7 @@ describe("ToolRegistry.call", () => {
       )
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(String(message)))
-      const registry = yield* withTools(Toolkit.make(stuck), { timeout: "1 second" })
+      const registry = yield* withTools(Toolkit.make(stuck), { policy: Policy.timeout("1 second") })
       const fiber = yield* Effect.fork(Effect.provide(
         answer(registry, request("stuck")),
         Logger.replace(Logger.defaultLogger, logger)

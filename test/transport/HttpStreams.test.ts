@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Principal from "causeway-mcp/auth/Principal"
 import type { McpServer } from "causeway-mcp/server/McpServer"
 import * as TransportLaws from "causeway-mcp/testing/TransportLaws"
 import type * as HttpOutput from "causeway-mcp/transport/internal/HttpOutput"
@@ -38,7 +37,6 @@ const make = () => {
     output,
     refusals: { note: ignore, close: ignore },
     run: ignore,
-    caller: () => Principal.local,
     maxStreams: 10
   })
 }

@@ -1,5 +1,9 @@
+import * as Attempts from "causeway-mcp/policy/Attempts"
 import * as Backoff from "causeway-mcp/policy/Backoff"
+import type { IdempotencyStore } from "causeway-mcp/policy/IdempotencyStore"
 import * as Policy from "causeway-mcp/policy/Policy"
+import type { RateLimiter } from "causeway-mcp/policy/RateLimiter"
+import type { ResultCache } from "causeway-mcp/policy/ResultCache"
 import * as Effect from "effect/Effect"
 import { describe, expect, test } from "tstyche"
 
@@ -52,9 +56,25 @@ describe("Policy", () => {
     expect<Policy.Needs<Policy.Policy<Policy.Repeats>>>().type.toBe<Policy.Repeats>()
   })
 
+  test("that keeps answers or shares runs is marked", () => {
+    expect(Policy.coalesce).type.toBe<Policy.Policy<Policy.Repeats>>()
+    expect(Policy.cache({ timeToLive: "1 second" })).type.toBe<Policy.Policy<Policy.Repeats, ResultCache>>()
+  })
+
+  test("says what has to be provided for it", () => {
+    const policy = Policy.all(
+      Policy.standard,
+      Policy.rateLimit({ limit: 1, window: "1 second" }),
+      Policy.idempotent(),
+      Policy.circuitBreaker()
+    )
+    expect(policy).type.toBe<Policy.Policy<never, RateLimiter | IdempotencyStore>>()
+    expect<Policy.Services<typeof policy>>().type.toBe<RateLimiter | IdempotencyStore>()
+  })
+
   test("adds its own failure to those of the call", () => {
     const call: Effect.Effect<number, Failure, "Service"> = Effect.never
-    expect(Policy.apply(Policy.standard, call, { onTimeout: () => new Late() }))
+    expect(Attempts.run(Policy.standard, call, { onTimeout: () => new Late() }))
       .type.toBe<Effect.Effect<number, Failure | Late, "Service">>()
   })
 

@@ -24,6 +24,12 @@ export interface Description<S extends string, K extends string> {
   readonly isOpenWorld?: boolean
   /** All of these are needed to see and to call the tool. */
   readonly scopes?: ReadonlyArray<string>
+  /**
+   * Whether the same arguments have the same answer for every caller of every
+   * tenant, so that all may share what is kept of it; false unless given. Where it
+   * is false, an answer is shared by no two callers.
+   */
+  readonly isPublic?: boolean
   readonly icons?: ReadonlyArray<Icon>
   /** Whether a call may, or must, go on as a task; `forbidden` unless given. */
   readonly task?: K

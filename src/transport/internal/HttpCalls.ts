@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import type { Principal } from "../../auth/Principal.js"
 import type { Headers, Held, Reply } from "../../protocol/Dispatcher.js"
 import { isExit } from "../../protocol/Ended.js"
 import type * as JsonBounds from "../../protocol/JsonBounds.js"
@@ -18,7 +19,9 @@ import * as HttpBody from "./HttpBody.js"
 import type { Accepted } from "./HttpGate.js"
 import * as HttpOutput from "./HttpOutput.js"
 import * as HttpRefusals from "./HttpRefusals.js"
+import * as HttpShedding from "./HttpShedding.js"
 import * as HttpStreams from "./HttpStreams.js"
+import * as TraceHeader from "./TraceHeader.js"
 
 /**
  * @since 0.1.0
@@ -28,6 +31,12 @@ export interface Options<in T> extends HttpStreams.Options<T> {
   readonly bounds: JsonBounds.Bounds
   /** The most calls that have begun and not ended, subscriptions apart. */
   readonly maxInFlight: number
+  /** Turns calls away while there is too much to do. */
+  readonly shedding?: HttpShedding.Shedding | undefined
+  /** What goes with a 403: names and values in turn. Told of each. */
+  readonly challenged?:
+    | ((scopes: ReadonlyArray<string>, caller: Principal, peer: string | undefined) => ReadonlyArray<string>)
+    | undefined
 }
 
 /**
@@ -42,7 +51,8 @@ export interface Calls<in T> {
     text: string | undefined,
     headers: Headers,
     accepted: Accepted,
-    cors: ReadonlyArray<string>
+    cors: ReadonlyArray<string>,
+    caller: Principal
   ) => void
   /** Whether a call has not ended, subscriptions apart, whether or not anyone still waits for it. */
   readonly isBusy: () => boolean
@@ -77,7 +87,7 @@ const retry: ReadonlyArray<string> = ["retry-after", "1"]
  * @category constructors
  */
 export const make = <T>(options: Options<T>): Calls<T> => {
-  const { bounds, caller, maxInFlight, output, refusals, server } = options
+  const { bounds, challenged, maxInFlight, output, refusals, server, shedding } = options
   const streams = HttpStreams.make(options)
   const running = new Set<Fiber.RuntimeFiber<Reply>>()
   const listening = new Set<Fiber.RuntimeFiber<Reply>>()
@@ -89,7 +99,7 @@ export const make = <T>(options: Options<T>): Calls<T> => {
   }
 
   /** Keeps a subscription whose stream has begun. Apart from what began it, since thousands may be open. */
-  const keep = (target: T, held: Held): void => {
+  const keep = (target: T, held: Held, caller: Principal): void => {
     let isOver = false
     const finish = (): void => {
       isOver = true
@@ -111,10 +121,10 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       streams.drop(end)
       streams.forget(target)
     }, true)
-    streams.hold(end)
+    streams.hold(end, caller)
   }
 
-  const answer: Calls<T>["answer"] = (target, text, headers, accepted, cors) => {
+  const answer: Calls<T>["answer"] = (target, text, headers, accepted, cors, caller) => {
     const parsed = HttpBody.parse(text, bounds, server.unparsable)
     if ("status" in parsed) {
       const { refusal } = parsed
@@ -122,6 +132,12 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       return refuse(target, parsed, reason, cors)
     }
     const { message } = parsed
+    TraceHeader.join(message, headers)
+    const away = shedding?.one(message)
+    if (away !== undefined) {
+      const reply = HttpOutput.failure(503, idOf(message), HttpShedding.words)
+      return refuse(target, reply, HttpShedding.words, [...cors, ...away])
+    }
     const begun = callsIn(message)
     if (begun > 0 && inFlight + begun > maxInFlight) {
       const reply = HttpOutput.failure(503, idOf(message), "The server is busy")
@@ -155,17 +171,20 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       if (isOver) return
       isOver = true
       if (fiber !== undefined) output.settle(target)
-      const { body, refusal, status } = reply
+      const { body, challenge, refusal, status } = reply
       if (refusal !== undefined) refusals.note(status, HttpRefusals.reasonOf(refusal), output.peer(target))
       if (!isStreaming && accepted === "stream" && status === 200 && body !== undefined) begin()
-      if (!isStreaming) return output.reply(target, status, body, headersOut())
+      if (!isStreaming) {
+        const more = challenge === undefined ? undefined : challenged?.(challenge, caller, output.peer(target))
+        return output.reply(target, status, body, more === undefined ? headersOut() : [...headersOut(), ...more])
+      }
       streams.forget(target)
       output.end(target, body === undefined ? undefined : HttpOutput.frame(body))
     }
 
     let posted: Posted
     try {
-      posted = server.post(message, headers, { caller: caller(headers), notify, canStream: accepted !== "json" })
+      posted = server.post(message, headers, { caller, notify, canStream: accepted !== "json" })
     } catch (defect) {
       // Outside of a fiber nobody else would report it, and it would end the process.
       options.run(Effect.logError("A request hit a defect", defect))
@@ -173,7 +192,7 @@ export const make = <T>(options: Options<T>): Calls<T> => {
     }
     session = posted.session
     const { end, id, reply } = posted
-    if (posted.held !== undefined && isStreaming) return keep(target, posted.held)
+    if (posted.held !== undefined && isStreaming) return keep(target, posted.held, caller)
 
     const conclude = (exit: Exit.Exit<Reply>): void =>
       finish(Exit.isSuccess(exit) ? exit.value : HttpOutput.unanswered(id, streams.isStopping()))
@@ -202,7 +221,7 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       clearTimeout(givingUp)
       finish(nothing)
     })
-    if (end !== undefined) streams.hold(end)
+    if (end !== undefined) streams.hold(end, caller)
     output.wait(target, () => {
       isOver = true
       streams.forget(target)

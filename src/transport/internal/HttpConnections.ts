@@ -32,6 +32,8 @@ export interface Connections {
   readonly add: (socket: Socket, pending: Pending) => void
   readonly remove: (socket: Socket, pending: Pending) => void
   readonly isDraining: () => boolean
+  /** From now on every answer asks its connection to close; new ones are taken still. */
+  readonly dismiss: () => void
   /** How many requests of this connection are owed an answer. */
   readonly count: (socket: Socket) => number
   /** Whether a request on this connection has arrived whole and is owed an answer. */
@@ -111,6 +113,13 @@ export const make = (server: Server): Connections => {
     return true
   }
 
+  const dismiss = (): void => {
+    isDraining = true
+    for (const { requests } of open.values()) {
+      for (const { response } of requests) if (!response.headersSent) response.shouldKeepAlive = false
+    }
+  }
+
   return {
     add: (socket, request) => {
       const connection = open.get(socket)
@@ -127,19 +136,17 @@ export const make = (server: Server): Connections => {
       if (isDraining) lastAnswer = performance.now()
     },
     isDraining: () => isDraining,
+    dismiss,
     count: (socket) => open.get(socket)?.requests.size ?? 0,
     isAnswering: (socket) => {
       for (const { request } of open.get(socket)?.requests ?? []) if (request.complete) return true
       return false
     },
     drain: (milliseconds, isBusy) => {
-      isDraining = true
+      dismiss()
       lastAnswer = performance.now()
       // `http.Server.close` would also cut idle connections, and with them a request that is on its way.
       NetServer.prototype.close.call(server)
-      for (const { requests } of open.values()) {
-        for (const { response } of requests) if (!response.headersSent) response.shouldKeepAlive = false
-      }
       return until(
         () => isAnswered() && !isBusy() && (open.size === 0 || performance.now() - lastAnswer >= quietMillis),
         milliseconds

@@ -9,7 +9,8 @@ import type { Request } from "./HttpGate.js"
 const none: ReadonlyArray<string> = []
 
 const requestHeaders =
-  "content-type, accept, authorization, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
+  "content-type, accept, authorization, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id, " +
+  "request-timeout-ms"
 const parameterHeader = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/
 
 /** The `Mcp-Param-*` headers of a tool are its own: they are allowed by the names the page asks for. */

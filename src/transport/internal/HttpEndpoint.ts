@@ -1,19 +1,27 @@
 /**
  * Answers the requests of the MCP path on a Node server: lets them through the
- * gate, reads the body, and writes what the calls and streams have to say.
+ * gate and past the guard, reads the body, and writes what the calls and streams
+ * have to say.
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Principal from "../../auth/Principal.js"
 import type { Headers } from "../../protocol/Dispatcher.js"
+import { isExit } from "../../protocol/Ended.js"
 import * as Transport from "../Transport.js"
 import * as HttpBody from "./HttpBody.js"
 import * as HttpCalls from "./HttpCalls.js"
 import type { Connections, Pending } from "./HttpConnections.js"
 import * as Cors from "./HttpCors.js"
 import * as Gate from "./HttpGate.js"
+import type * as HttpGuard from "./HttpGuard.js"
 import * as HttpOutput from "./HttpOutput.js"
 
 /**
@@ -24,6 +32,8 @@ export interface Endpoint {
   readonly serve: (request: IncomingMessage, response: ServerResponse) => void
   /** Answers with a refusal; closes the connection when the body was not read. */
   readonly refuse: (request: IncomingMessage, response: ServerResponse, rejection: Gate.Rejection) => void
+  /** Answers with a page. */
+  readonly show: (request: IncomingMessage, response: ServerResponse, page: HttpGuard.Page) => void
   readonly calls: HttpCalls.Calls<Pending>
 }
 
@@ -31,11 +41,13 @@ export interface Endpoint {
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Omit<HttpCalls.Options<Pending>, "output"> {
+export interface Options extends Omit<HttpCalls.Options<Pending>, "output" | "challenged"> {
   readonly connections: Connections
   readonly gate: Gate.Gate
+  /** Without one every caller is the person at this machine. */
+  readonly guard: HttpGuard.Guard | undefined
   readonly maxBodyBytes: number
-  readonly fork: <A>(effect: Effect.Effect<A>) => Fiber.RuntimeFiber<A>
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
 }
 
 const lingerMillis = 250
@@ -149,9 +161,9 @@ const makeOutput = ({ connections, fork }: Options): HttpOutput.Output<Pending> 
  * @category constructors
  */
 export const make = (options: Options): Endpoint => {
-  const { connections, gate, maxBodyBytes, refusals } = options
+  const { connections, fork, gate, guard, maxBodyBytes, refusals, shedding } = options
   const output = makeOutput(options)
-  const calls = HttpCalls.make({ ...options, output })
+  const calls = HttpCalls.make({ ...options, challenged: guard?.challenged, output })
   let lastAccept: string | undefined
   let lastAccepted: Gate.Accepted = "json"
 
@@ -164,44 +176,45 @@ export const make = (options: Options): Endpoint => {
   }
 
   // A connection closed with bytes unread is reset, and the reset may overtake the answer: the client gets a moment to read it.
-  const refuseUnread = (response: ServerResponse, rejection: Gate.Rejection): void => {
+  const showUnread = (response: ServerResponse, { body = "", headers, status }: HttpGuard.Page): void => {
     response.shouldKeepAlive = false
-    response.writeHead(rejection.status, [
-      ...rejection.headers,
+    response.writeHead(status, [
+      ...headers,
       "content-type",
       "application/json",
       "content-length",
-      String(Buffer.byteLength(rejection.body))
+      String(Buffer.byteLength(body))
     ])
-    response.write(rejection.body)
+    response.write(body)
     const timer = setTimeout(() => response.end(), lingerMillis)
     response.on("close", () => clearTimeout(timer))
   }
 
-  const refuse: Endpoint["refuse"] = (request, response, rejection) => {
-    const { body, headers, reason, status } = rejection
-    refusals.note(status, reason, request.socket.remoteAddress)
+  const show: Endpoint["show"] = (request, response, page) => {
     if (Gate.isSmall(request, maxBodyBytes)) {
+      const { body, headers, status } = page
       return output.reply({ request, response, onLost: ignore, isOpenEnded: false }, status, body, headers)
     }
     HttpBody.stop(request)
-    refuseUnread(response, rejection)
+    showUnread(response, page)
   }
 
-  const serve: Endpoint["serve"] = (request, response) => {
-    const stranger = gate.origin(request)
-    if (stranger !== undefined) return refuse(request, response, stranger)
-    const allowed = Cors.preflight(request)
-    if (allowed !== undefined) {
-      response.writeHead(204, [...allowed])
-      response.end()
-      return
-    }
-    const cors = Cors.headers(request.headers.origin)
-    const pending: Pending = { request, response, onLost: ignore, isOpenEnded: false }
+  const refuse: Endpoint["refuse"] = (request, response, rejection) => {
+    refusals.note(rejection.status, rejection.reason, request.socket.remoteAddress)
+    show(request, response, rejection)
+  }
+
+  /** Reads and answers a request whose caller is known. */
+  const admit = (
+    pending: Pending,
+    headers: Headers,
+    cors: ReadonlyArray<string>,
+    caller: Principal.Principal
+  ): void => {
+    const { request, response } = pending
     if (request.method !== "POST") {
       const session = Gate.session(request)
-      if (typeof session === "string") return calls.streams.open(pending, session, readHeaders(request), cors)
+      if (typeof session === "string") return calls.streams.open(pending, session, caller, cors)
       return refuse(request, response, Gate.withHeaders(session, cors))
     }
     const rejection = Gate.message(request, maxBodyBytes)
@@ -215,14 +228,59 @@ export const make = (options: Options): Endpoint => {
     if (request.headers.expect !== undefined) response.writeContinue()
     HttpBody.read(request, maxBodyBytes, (body) => {
       connections.remove(socket, pending)
-      calls.answer(pending, HttpBody.decode(body), readHeaders(request), accepted, cors)
+      calls.answer(pending, HttpBody.decode(body), headers, accepted, cors, caller)
     }, () => {
       connections.remove(socket, pending)
       const tooLarge = Gate.tooLarge(maxBodyBytes)
       refusals.note(tooLarge.status, tooLarge.reason, socket.remoteAddress)
-      refuseUnread(response, Gate.withHeaders(tooLarge, cors))
+      showUnread(response, Gate.withHeaders(tooLarge, cors))
     })
   }
 
-  return { serve, refuse, calls }
+  const decide = (
+    pending: Pending,
+    headers: Headers,
+    cors: ReadonlyArray<string>,
+    verdict: Exit.Exit<Principal.Principal, Gate.Rejection>
+  ): void => {
+    if (Exit.isSuccess(verdict)) return admit(pending, headers, cors, verdict.value)
+    const rejection = Option.getOrUndefined(Cause.failureOption(verdict.cause))
+    // Without one the peer has gone, and nobody waits.
+    if (rejection !== undefined) refuse(pending.request, pending.response, Gate.withHeaders(rejection, cors))
+  }
+
+  const serve: Endpoint["serve"] = (request, response) => {
+    const stranger = gate.origin(request)
+    if (stranger !== undefined) return refuse(request, response, stranger)
+    const allowed = Cors.preflight(request)
+    if (allowed !== undefined) {
+      response.writeHead(204, [...allowed])
+      response.end()
+      return
+    }
+    const cors = Cors.headers(request.headers.origin)
+    // Before anybody is asked who it is, which costs something too.
+    const away = shedding?.any()
+    if (away !== undefined) return refuse(request, response, Gate.withHeaders(away, cors))
+    const headers = readHeaders(request)
+    const pending: Pending = { request, response, onLost: ignore, isOpenEnded: false }
+    if (guard === undefined) return admit(pending, headers, cors, Principal.local)
+    const { socket } = request
+    const presented = { authorization: request.headers.authorization, header: headers, peer: socket.remoteAddress }
+    const verdict = guard.check(presented, request.rawHeaders)
+    if (isExit(verdict)) return decide(pending, headers, cors, verdict)
+
+    // The body stays unread meanwhile, and the client waits for its answer as for any other.
+    if (connections.count(socket) >= mostPipelined) return refuse(request, response, Gate.withHeaders(pipelined, cors))
+    connections.add(socket, pending)
+    const checking = fork(verdict)
+    pending.onLost = () => checking.unsafeInterruptAsFork(FiberId.none)
+    checking.addObserver((exit) => {
+      connections.remove(socket, pending)
+      pending.onLost = ignore
+      if (!socket.destroyed) decide(pending, headers, cors, exit)
+    })
+  }
+
+  return { serve, refuse, show, calls }
 }

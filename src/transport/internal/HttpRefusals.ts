@@ -7,6 +7,8 @@
 import * as Effect from "effect/Effect"
 import type { McpError } from "../../protocol/McpError.js"
 import { Code } from "../../protocol/McpError.js"
+import * as Instrument from "../../telemetry/Instrument.js"
+import * as Telemetry from "../../telemetry/Telemetry.js"
 
 /**
  * @since 0.1.0
@@ -55,6 +57,8 @@ export const make = (run: (effect: Effect.Effect<void>) => unknown): Refusals =>
   let leftOut = 0
   let timer: NodeJS.Timeout | undefined
   let isOpen = true
+  const counter = Instrument.counter(Telemetry.Metric.httpRefusals, "Requests over HTTP that were refused.")
+  const count = Instrument.keep((status: number) => counter({ [Telemetry.Label.status]: String(status) }))
 
   const sumUp = (): void => {
     timer = undefined
@@ -65,6 +69,7 @@ export const make = (run: (effect: Effect.Effect<void>) => unknown): Refusals =>
 
   return {
     note: (status, reason, peer) => {
+      count(status)(1)
       if (!isOpen) return
       const now = performance.now()
       if (now - began >= windowMillis) {

@@ -14,26 +14,21 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { IncomingMessage } from "node:http"
-import type { Principal } from "../../auth/Principal.js"
+import * as Principal from "../../auth/Principal.js"
 import type { Headers } from "../../protocol/Dispatcher.js"
+import { isExit } from "../../protocol/Ended.js"
 import { McpServer } from "../../server/McpServer.js"
 import * as HttpBody from "./HttpBody.js"
 import * as HttpCalls from "./HttpCalls.js"
 import { until } from "./HttpConnections.js"
 import * as Cors from "./HttpCors.js"
 import * as Gate from "./HttpGate.js"
+import * as HttpGuard from "./HttpGuard.js"
 import * as HttpRefusals from "./HttpRefusals.js"
 import * as HttpSettings from "./HttpSettings.js"
+import * as HttpShedding from "./HttpShedding.js"
 import * as HttpStreams from "./HttpStreams.js"
 import * as HttpVisit from "./HttpVisit.js"
-
-/**
- * @since 0.1.0
- * @category configuration
- */
-export interface Options extends HttpSettings.Rules {
-  readonly caller: (headers: Headers) => Principal
-}
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -104,7 +99,7 @@ const asked = (request: HttpServerRequest): Gate.Request => ({
  * @category constructors
  */
 export const make = (
-  options: Options
+  options: HttpSettings.Rules
 ): Effect.Effect<HttpApp.Default<never, Scope.Scope>, never, McpServer | Scope.Scope> =>
   Effect.gen(function*() {
     const server = yield* McpServer
@@ -117,15 +112,21 @@ export const make = (
       allowedOrigins: options.allowedOrigins
     })
     const refusals = HttpRefusals.make(fork)
+    const guard = yield* HttpGuard.fromContext({ refusals, run: fork })
+    const shedding = yield* HttpShedding.fromContext(server)
     const calls = HttpCalls.make({
       ...limits,
       server,
       output: HttpVisit.output,
       refusals,
       run: fork,
-      caller: options.caller
+      shedding,
+      challenged: guard?.challenged
     })
     let isClosed = false
+    /** Requests whose credentials are being checked. */
+    let checking = 0
+    const isBusy = (): boolean => checking > 0 || calls.isBusy()
 
     const refuse = (request: HttpServerRequest, rejection: Gate.Rejection): Response => {
       refusals.note(rejection.status, rejection.reason, Option.getOrUndefined(request.remoteAddress))
@@ -135,23 +136,23 @@ export const make = (
         : HttpVisit.respond(rejection.status, rejection.body, rejection.headers)
     }
 
-    const serve = (request: HttpServerRequest): Effect.Effect<Response, never, Scope.Scope> => {
-      const headersOf: Headers = (name) => request.headers[name]
-      const question = asked(request)
-      const stranger = gate.host(question) ?? gate.origin(question)
-      if (stranger !== undefined) return Effect.succeed(refuse(request, stranger))
-      const allowed = Cors.preflight(question)
-      if (allowed !== undefined) {
-        return Effect.succeed(HttpServerResponse.empty({ headers: HttpVisit.recordOf(allowed) }))
-      }
-      const cors = Cors.headers(question.headers.origin)
+    type Served = Effect.Effect<Response, never, Scope.Scope>
+
+    /** Reads and answers a request whose caller is known. */
+    const admit = (
+      request: HttpServerRequest,
+      question: Gate.Request,
+      headersOf: Headers,
+      cors: ReadonlyArray<string>,
+      caller: Principal.Principal
+    ): Served => {
       const reject = (rejection: Gate.Rejection): Effect.Effect<Response> =>
         Effect.succeed(refuse(request, Gate.withHeaders(rejection, cors)))
       if (isClosed) return reject(Gate.closed)
       if (question.method !== "POST") {
         const session = Gate.session(question)
         return typeof session === "string"
-          ? HttpVisit.make(request, (target) => calls.streams.open(target, session, headersOf, cors))
+          ? HttpVisit.make(request, (target) => calls.streams.open(target, session, caller, cors))
           : reject(session)
       }
       const rejection = Gate.message(question, maxBodyBytes)
@@ -161,8 +162,39 @@ export const make = (
       return Effect.flatMap(Effect.interruptible(bodyOf(request, maxBodyBytes)), (body) =>
         "isTooLong" in body
           ? reject(Gate.tooLarge(maxBodyBytes))
-          : HttpVisit.make(request, (target) => calls.answer(target, body.text, headersOf, accepted, cors)))
+          : HttpVisit.make(request, (target) => calls.answer(target, body.text, headersOf, accepted, cors, caller)))
     }
+
+    const serve = (request: HttpServerRequest): Served => {
+      const headersOf: Headers = (name) => request.headers[name]
+      const question = asked(request)
+      const stranger = gate.host(question) ?? gate.origin(question)
+      if (stranger !== undefined) return Effect.succeed(refuse(request, stranger))
+      const allowed = Cors.preflight(question)
+      if (allowed !== undefined) {
+        return Effect.succeed(HttpServerResponse.empty({ headers: HttpVisit.recordOf(allowed) }))
+      }
+      const cors = Cors.headers(question.headers.origin)
+      const away = shedding?.any()
+      if (away !== undefined) return Effect.succeed(refuse(request, Gate.withHeaders(away, cors)))
+      if (guard === undefined) return admit(request, question, headersOf, cors, Principal.local)
+      const verdict = guard.check({
+        authorization: request.headers["authorization"],
+        header: headersOf,
+        peer: Option.getOrUndefined(request.remoteAddress)
+      }, question.rawHeaders)
+      return Effect.matchEffect(isExit(verdict) ? verdict : waited(verdict), {
+        onFailure: (rejection) => Effect.succeed(refuse(request, Gate.withHeaders(rejection, cors))),
+        onSuccess: (caller) => admit(request, question, headersOf, cors, caller)
+      })
+    }
+
+    /** A platform serves requests where nothing may be interrupted; a client that goes is not waited for. */
+    const waited = <A, E>(verdict: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.suspend(() => {
+        checking += 1
+        return Effect.ensuring(Effect.interruptible(verdict), Effect.sync(() => void (checking -= 1)))
+      })
 
     yield* Effect.acquireRelease(
       Effect.sync(() => setInterval(calls.streams.keepAlive, limits.keepAliveMillis / HttpStreams.parts)),
@@ -171,7 +203,7 @@ export const make = (
     yield* Effect.addFinalizer(() =>
       Effect.promise(async () => {
         calls.streams.stop()
-        await until(() => !calls.isBusy(), limits.drainMillis)
+        await until(() => !isBusy(), limits.drainMillis)
         isClosed = true
         calls.interrupt()
         await until(() => !calls.isBusy(), interruptMillis)

@@ -63,6 +63,12 @@ export interface Settings extends Rules {
   readonly headersTimeout?: Duration.DurationInput | undefined
   /** How long a whole request may take to arrive, not to be answered; 30 seconds unless given. */
   readonly requestTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long the server, asked to stop, goes on serving everything while it says
+   * that it is not ready, so that a load balancer sees it before a connection is
+   * refused; 0 unless given. Two or three of the balancer's probes behind one.
+   */
+  readonly lameDuck?: Duration.DurationInput | undefined
   /** How long an idle connection is kept; 65 seconds unless given: longer than usual load balancers keep theirs. */
   readonly idleTimeout?: Duration.DurationInput | undefined
 }
@@ -170,6 +176,12 @@ export const settings: Config.Config<Settings> = Config.all({
   maxStreams: whole("MAX_STREAMS", 0, 2 ** 20).pipe(
     Config.withDefault(maxStreams),
     Config.withDescription("Open subscriptions and streams of sessions; more are answered 503")
+  ),
+  lameDuck: Config.duration("DRAIN_LAME_DUCK").pipe(
+    Config.withDefault(Duration.zero),
+    Config.withDescription(
+      "How long a server that stops goes on serving while /readyz says so; 2 seconds behind a balancer"
+    )
   ),
   drain: Config.duration("DRAIN_TIMEOUT").pipe(
     Config.withDefault(drain),

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Principal } from "../../auth/Principal.js"
-import type { Headers, Reply } from "../../protocol/Dispatcher.js"
+import type { Reply } from "../../protocol/Dispatcher.js"
 import * as JsonRpc from "../../protocol/JsonRpc.js"
 import { invalidRequest } from "../../protocol/McpError.js"
 import type { McpServer } from "../../server/McpServer.js"
@@ -23,7 +23,6 @@ export interface Options<in T> {
   readonly refusals: Refusals
   /** Runs what tells the log. */
   readonly run: (effect: Effect.Effect<void>) => unknown
-  readonly caller: (headers: Headers) => Principal
   /** The most streams without an end of their own, by GET and by subscription together. */
   readonly maxStreams: number
 }
@@ -34,15 +33,15 @@ export interface Options<in T> {
  */
 export interface Streams<in T> {
   /** Answers a GET with what its session was not asked for, until one side ends it. */
-  readonly open: (target: T, session: string, headers: Headers, cors: ReadonlyArray<string>) => void
+  readonly open: (target: T, session: string, caller: Principal, cors: ReadonlyArray<string>) => void
   /** Begins a stream of events. */
   readonly begin: (target: T, headers: ReadonlyArray<string>) => void
   /** The stream was ended, or its reader has gone. */
   readonly forget: (target: T) => void
   /** Why one more stream without an end of its own is not opened. */
   readonly full: () => string | undefined
-  /** Remembers what ends such a stream until `drop`; ends it at once when the server stops. */
-  readonly hold: (end: () => void) => void
+  /** Remembers what ends such a stream until `drop`; ends it when the caller's credential does, or the server stops. */
+  readonly hold: (end: () => void, caller: Principal) => void
   readonly drop: (end: () => void) => void
   readonly isStopping: () => boolean
   /** Ends every stream that has no end of its own, and from now on each new one. */
@@ -60,6 +59,9 @@ export interface Streams<in T> {
  */
 export const parts = 16
 
+/** The longest a timer can wait; a stream that old ends too. */
+const longestMillis = 2 ** 31 - 1
+
 const unknownSession: Reply = {
   status: 404,
   body: JsonRpc.error(undefined, invalidRequest("There is no such session"))
@@ -69,10 +71,10 @@ const unknownSession: Reply = {
  * @since 0.1.0
  * @category constructors
  */
-export const make = <T>({ caller, maxStreams, output, refusals, run, server }: Options<T>): Streams<T> => {
+export const make = <T>({ maxStreams, output, refusals, run, server }: Options<T>): Streams<T> => {
   /** By the part that they get their comments with. An iterator kept from one part to the next would keep what has left. */
   const opened = Array.from({ length: parts }, () => new Set<T>())
-  const endings = new Set<() => void>()
+  const endings = new Map<() => void, NodeJS.Timeout | undefined>()
   let isStopping = false
   let begun = 0
   let part = 0
@@ -86,12 +88,17 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
     for (const some of opened) if (some.delete(target)) return
   }
   const full = (): string | undefined => endings.size < maxStreams ? undefined : "Too many streams are open"
-  const hold = (end: () => void): void => {
-    endings.add(end)
+  const drop = (end: () => void): void => {
+    clearTimeout(endings.get(end))
+    endings.delete(end)
+  }
+  const hold = (end: () => void, { expiresAt }: Principal): void => {
+    const left = expiresAt === undefined ? undefined : Math.min(Math.max(0, expiresAt - Date.now()), longestMillis)
+    endings.set(end, left === undefined ? undefined : setTimeout(end, left).unref())
     if (isStopping) end()
   }
 
-  const open: Streams<T>["open"] = (target, session, headers, cors) => {
+  const open: Streams<T>["open"] = (target, session, caller, cors) => {
     const refuse = ({ body, status }: Reply, reason: string): void => {
       refusals.note(status, reason, output.peer(target))
       output.reply(target, status, body, cors)
@@ -113,7 +120,7 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
       if (stream.isOver) return
       stream.isOver = true
       forget(target)
-      endings.delete(finish)
+      drop(finish)
       stream.release?.()
     }
     const finish = (): void => {
@@ -134,7 +141,7 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
     }
 
     try {
-      stream.release = server.openStream(session, caller(headers), send)
+      stream.release = server.openStream(session, caller, send)
     } catch (defect) {
       // Outside of a fiber nobody else would report it, and it would end the process.
       run(Effect.logError("A request hit a defect", defect))
@@ -147,7 +154,7 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
     beginOnce()
     output.flush(target)
     output.wait(target, leave, true)
-    if (!stream.isOver) hold(finish)
+    if (!stream.isOver) hold(finish, caller)
   }
 
   return {
@@ -156,14 +163,12 @@ export const make = <T>({ caller, maxStreams, output, refusals, run, server }: O
     forget,
     full,
     hold,
-    drop: (end) => {
-      endings.delete(end)
-    },
+    drop,
     isStopping: () => isStopping,
     stop: () => {
       isStopping = true
       // A copy: what ends leaves the set.
-      for (const end of [...endings]) end()
+      for (const end of [...endings.keys()]) end()
     },
     keepAlive: () => {
       part = (part + 1) % parts

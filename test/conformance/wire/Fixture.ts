@@ -4,8 +4,10 @@
  *
  * @since 0.1.0
  */
+import * as Authenticator from "causeway-mcp/auth/Authenticator"
 import * as Principal from "causeway-mcp/auth/Principal"
 import * as Changes from "causeway-mcp/change/Changes"
+import * as Policy from "causeway-mcp/policy/Policy"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as HttpTransport from "causeway-mcp/transport/HttpTransport"
@@ -57,6 +59,8 @@ const serverOf = (ledger: Ledger.Ledger, options: Options) => {
     version: "1.0.0",
     pageSize: 2,
     logging: true,
+    // What is limited or queued here is tested elsewhere.
+    policy: Policy.timeout("30 seconds"),
     ...options.server
   }
   const changes = counted(ledger)
@@ -69,8 +73,9 @@ const serverOf = (ledger: Ledger.Ledger, options: Options) => {
   )
 }
 
-const caller = (headers: (name: string) => string | undefined): Principal.Principal =>
-  Principal.make({ id: headers("x-test-user") ?? "local", scopes: ["*"] })
+const authenticator = Authenticator.make(({ header }) =>
+  Effect.succeed(Principal.make({ id: header("x-test-user") ?? "local", scopes: ["*"] }))
+)
 
 export interface Served {
   readonly port: number
@@ -93,7 +98,8 @@ export const serve = (options: Options = {}): Effect.Effect<Served, never, Scope
     )
     const server: Server = Context.get(context, McpServer.McpServer)
     const changes = Context.getOption(context, Changes.Changes)
-    const { port } = yield* HttpTransport.make({ port: 0, caller, ...options.http }).pipe(
+    const { port } = yield* HttpTransport.make({ port: 0, ...options.http }).pipe(
+      Effect.provideService(Authenticator.Authenticator, authenticator),
       Effect.provideService(McpServer.McpServer, server),
       Scope.extend(scope),
       Effect.orDie

@@ -1,0 +1,38 @@
+/**
+ * Tells which messages may be turned away when the server has too much to do,
+ * and which of them first.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type { Priority } from "../policy/Policy.js"
+import * as JsonRpc from "../protocol/JsonRpc.js"
+import type { ToolRegistry } from "../toolkit/ToolRegistry.js"
+
+/** What costs as much as a tool may cost, or stays. Everything else is answered from what is at hand. */
+const working: ReadonlySet<unknown> = new Set([
+  "resources/read",
+  "prompts/get",
+  "completion/complete",
+  "subscriptions/listen"
+])
+
+/**
+ * The priority of a call of a tool, `normal` for other work. `undefined` for what
+ * passes: handshakes, pings, lists, looks at tasks, notifications, answers to
+ * questions; and for a batch, whose calls the tools turn away one by one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const of = (tools: Context.Tag.Service<ToolRegistry>, message: unknown): Priority | undefined => {
+  if (!JsonRpc.isObject(message)) return undefined
+  const { method, params } = message
+  const isWork = working.has(method)
+  if (!JsonRpc.isObject(params)) return isWork ? "normal" : undefined
+  // Brings the answer to a question; one that was made up is refused further in.
+  if (typeof params.requestState === "string") return undefined
+  if (isWork) return "normal"
+  if (method !== "tools/call") return undefined
+  return typeof params.name === "string" ? tools.priority(params.name) : undefined
+}
