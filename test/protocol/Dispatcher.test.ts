@@ -195,7 +195,7 @@ describe("Dispatcher, asking handlers", () => {
     now(dispatcher.line(
       request("tools/call", { name: "t", _meta: { "com.example/x": 2 } }, 2),
       { version: "2025-06-18", clientCapabilities: { roots: {} }, clientInfo },
-      { caller: "bob", notify: () => true, canStream: true }
+      { caller: "bob", notify: () => true, canStream: true, timeoutMs: 1500 }
     ))
     now(line(legacyCall, "2025-03-26"))
     assert.deepStrictEqual(contexts, [
@@ -205,6 +205,7 @@ describe("Dispatcher, asking handlers", () => {
         revision: "2026-07-28",
         clientCapabilities: { sampling: {} },
         clientInfo,
+        timeoutMs: undefined,
         meta: said
       },
       {
@@ -213,6 +214,7 @@ describe("Dispatcher, asking handlers", () => {
         revision: "2025-06-18",
         clientCapabilities: { roots: {} },
         clientInfo,
+        timeoutMs: 1500,
         meta: { "com.example/x": 2 }
       },
       {
@@ -221,6 +223,7 @@ describe("Dispatcher, asking handlers", () => {
         revision: "2025-03-26",
         clientCapabilities: {},
         clientInfo: undefined,
+        timeoutMs: undefined,
         meta: {}
       }
     ])
