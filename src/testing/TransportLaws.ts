@@ -4,7 +4,7 @@
  *
  * The server under test has four tools, whose first text block holds what is
  * said here:
- * - `echo { text: string }`: the text;
+ * - `echo { text: string }`: the text, of half a megabyte too (raise `Policy.sizeLimit`);
  * - `slow { ms: number }`: `"slept"`, after `Effect.sleep`;
  * - `count { n: number }`: the number, after `n` progress updates from 1 to `n`;
  * - `never {}`: nothing; its handler is `never(probe)`.

@@ -83,7 +83,7 @@ export interface Process {
 export const started = ({ bin, data, home, port }: Process) =>
   Effect.promise(() =>
     promisify(execFile)(Path.join(bin, "pg_ctl"), [
-      ...["start", "-w", "-D", data, "-l", Path.join(home, "log")],
+      ...["start", "-w", "-t", "40", "-D", data, "-l", Path.join(home, "log")],
       ...["-o", `-p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=60`]
     ], { ...user(), cwd: Os.tmpdir() })
   )

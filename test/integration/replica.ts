@@ -122,6 +122,11 @@ export const replica = (of: Postgres.Process): Effect.Effect<Victim, SqlError, S
     yield* write("postgresql.auto.conf", `primary_conninfo = 'host=127.0.0.1 port=${of.port} user=postgres'`)
     const port = yield* Postgres.freePort
     const server = victim({ bin: of.bin, home, data, port })
-    yield* Effect.acquireRelease(server.start, () => Effect.zipRight(server.resume, server.kill))
+    const log = () => Fs.readFileSync(Path.join(home, "log"), "utf8").slice(-2000)
+    // One that does not become readable in time is begun anew, once.
+    const begun = Effect.catchAllDefect(server.start, () => Effect.zipRight(server.kill, server.start)).pipe(
+      Effect.catchAllDefect((defect) => Effect.die(new Error(`${String(defect)}\n${log()}`)))
+    )
+    yield* Effect.acquireRelease(begun, () => Effect.zipRight(server.resume, server.kill))
     return server
   })

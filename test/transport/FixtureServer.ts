@@ -1,6 +1,7 @@
 /**
  * A server of the tools that the transport laws ask for, made as any server is.
  */
+import * as Policy from "causeway-mcp/policy/Policy"
 import * as Server from "causeway-mcp/server/McpServer"
 import { McpServer } from "causeway-mcp/server/McpServer"
 import * as TransportLaws from "causeway-mcp/testing/TransportLaws"
@@ -54,6 +55,9 @@ const toolkit = (probe: TransportLaws.Probe, log: (line: string) => void) =>
     )
   )
 
+/** Transports carry more than a tool gives unless told otherwise. */
+const policy = Policy.all(Policy.standard, Policy.sizeLimit({ result: 2 ** 20 }))
+
 /** Holds nothing that has to be given back: its scope is never closed. */
 export const make = (
   probe: TransportLaws.Probe,
@@ -61,7 +65,7 @@ export const make = (
 ): typeof McpServer.Service =>
   Effect.runSync(
     Server.make({ name: "fixture", version: "0.0.0" }).pipe(
-      Effect.provideServiceEffect(ToolRegistry.ToolRegistry, ToolRegistry.make(toolkit(probe, log))),
+      Effect.provideServiceEffect(ToolRegistry.ToolRegistry, ToolRegistry.make(toolkit(probe, log), { policy })),
       Effect.provideServiceEffect(Scope.Scope, Scope.make())
     )
   )
