@@ -160,7 +160,6 @@ export const nginx = (binary: string, a: Instance, b: Instance, safeTools: strin
       .replace("127.0.0.1:3333", `127.0.0.1:${a.port}`)
       .replace("127.0.0.1:3334", `127.0.0.1:${b.port}`)
       .replace("127.0.0.1:8080", `127.0.0.1:${port}`)
-      .replace("/tmp/causeway-nginx.pid", join(folder, "pid"))
     writeFileSync(join(folder, "nginx.conf"), text)
     writeFileSync(join(folder, "safe-tools.map"), safeTools.replaceAll("\n", " 1;\n"))
     yield* program(binary, ["-p", folder, "-c", join(folder, "nginx.conf"), "-g", "daemon off; master_process off;"])
