@@ -7,12 +7,14 @@
  * The cells of a round follow each other at once, and every ratio is of one
  * round, since a shared machine changes its speed from minute to minute; what is
  * printed is the median over the rounds. The server has one processor and the
- * load another. `fiber` marks handlers that are not done at once.
+ * load another. `fiber` marks handlers that are not done at once, `production`
+ * is `standard` with a key for each caller, metrics and joined traces.
  *
  * @since 0.1.0
  */
 import type { ChildProcess } from "node:child_process"
 import { parseArgs } from "node:util"
+import { credentials } from "./data.js"
 import type { Manner, Tool } from "./load.js"
 import * as Load from "./load.js"
 import * as Program from "./program.js"
@@ -33,9 +35,14 @@ const pipelined = Number(flags.calls)
 const ours: ReadonlyArray<readonly [name: string, env: Readonly<Record<string, string>>]> = [
   ["plain", {}],
   ["standard", { POLICIES: "standard" }],
+  ["production", { POLICIES: "production" }],
   ["fiber", { HANDLERS: "fiber" }],
-  ["fiber standard", { HANDLERS: "fiber", POLICIES: "standard" }]
+  ["fiber standard", { HANDLERS: "fiber", POLICIES: "standard" }],
+  ["fiber production", { HANDLERS: "fiber", POLICIES: "production" }]
 ]
+
+/** Bare `node:http` is sent the same as the plain server. */
+const headersOf = (name: string): Readonly<Record<string, string>> => name.endsWith("production") ? credentials : {}
 
 interface Cell {
   readonly rate: number
@@ -73,7 +80,7 @@ const http = async (): Promise<void> => {
   const tools: ReadonlyArray<Tool> = ["add", "search"]
   const sessions = new Map<number, string | undefined>()
   for (const { name, port } of servers) {
-    if (name !== "node:http") sessions.set(port, await Load.openSession(port))
+    if (name !== "node:http") sessions.set(port, await Load.openSession(port, headersOf(name)))
   }
   const keepSessions = [...sessions.values()].every((session) => session !== undefined)
   const measure = async (server: typeof servers[number], manner: Manner, tool: Tool, time: number): Promise<Cell> => {
@@ -86,7 +93,8 @@ const http = async (): Promise<void> => {
       session,
       tool,
       connections: 16,
-      millis: time
+      millis: time,
+      headers: headersOf(server.name)
     })
     return { rate: calls / took * 1000, cpu: (Program.cpuMicros(pid) - before) / calls }
   }

@@ -27,3 +27,14 @@ export const add = (a: number, b: number): { readonly sum: number } => ({ sum: a
 export const search = (query: string): { readonly results: typeof rows } => ({
   results: rows.map((row) => ({ ...row, title: row.title + query }))
 })
+
+/**
+ * What a caller of a server in production sends besides: a key, of which the
+ * server knows the hash, and the place in a trace that is not sampled.
+ *
+ * @since 0.1.0
+ */
+export const credentials = {
+  authorization: "Bearer cw_benchmarks-have-no-secrets",
+  traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+} as const

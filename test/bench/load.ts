@@ -108,14 +108,18 @@ const handshake = {
  *
  * @since 0.1.0
  */
-export const openSession = async (port: number): Promise<string | undefined> => {
+export const openSession = async (
+  port: number,
+  headers: Readonly<Record<string, string>> = {}
+): Promise<string | undefined> => {
   const post = (body: object, session?: string) =>
     fetch(`http://127.0.0.1:${port}/mcp`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
         accept: "application/json, text/event-stream",
-        ...(session === undefined ? {} : { "mcp-session-id": session })
+        ...(session === undefined ? {} : { "mcp-session-id": session }),
+        ...headers
       },
       body: JSON.stringify({ jsonrpc: "2.0", ...body })
     })
@@ -138,6 +142,8 @@ export interface Job {
   readonly tool: Tool
   readonly connections: number
   readonly millis: number
+  /** Sent besides those of the protocol. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 const end = Buffer.from("\r\n\r\n")
@@ -158,7 +164,7 @@ export const load = (job: Job): Promise<{ readonly calls: number; readonly milli
     const text = request(
       job.port,
       "POST",
-      headersOf(job.manner, job.tool, job.session),
+      { ...headersOf(job.manner, job.tool, job.session), ...job.headers },
       message(job.manner, job.tool, firstId, firstArgument)
     )
     const idAt = text.indexOf(`"id":${firstId}`) + 5

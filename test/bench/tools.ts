@@ -5,11 +5,15 @@
  *
  * @since 0.1.0
  */
+import * as Measure from "causeway-mcp/middleware/Measure"
+import * as Observer from "causeway-mcp/middleware/Observer"
+import * as Trace from "causeway-mcp/middleware/Trace"
 import * as Policy from "causeway-mcp/policy/Policy"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { add, search } from "./data.js"
 
@@ -51,22 +55,37 @@ const time = Policy.timeout("30 seconds")
 const servers = {
   plain: [atOnce, time],
   standard: [atOnce, Policy.standard],
+  production: [atOnce, Policy.standard],
   fiber: [inFiber, time],
-  "fiber standard": [inFiber, Policy.standard]
+  "fiber standard": [inFiber, Policy.standard],
+  "fiber production": [inFiber, Policy.standard]
 } as const
 
 const isKnown = (text: string): text is keyof typeof servers => Object.hasOwn(servers, text)
 
 const wanted = [process.env["HANDLERS"], process.env["POLICIES"]].filter((text) => text !== undefined && text !== "")
 const name = wanted.length === 0 ? "plain" : wanted.join(" ")
-if (!isKnown(name)) throw new Error("HANDLERS is \"fiber\" or unset, POLICIES is \"standard\" or unset")
+if (!isKnown(name)) throw new Error("HANDLERS is \"fiber\" or unset, POLICIES is \"standard\", \"production\" or unset")
 
 const [tools, policy] = servers[name]
 
+const Tools = McpServer.layerTools(tools, { name: "bench", version: "1.0.0", policy })
+
 /**
- * The server every benchmark serves: with `POLICIES=standard` behind
- * `Policy.standard`, with `HANDLERS=fiber` by handlers that are not done at once.
+ * Whether it is served as in production: callers show a key, calls are measured,
+ * and the client's trace is joined.
  *
  * @since 0.1.0
  */
-export const Server = McpServer.layerTools(tools, { name: "bench", version: "1.0.0", policy })
+export const isProduction = process.env["POLICIES"] === "production"
+
+/**
+ * The server every benchmark serves: with `POLICIES=standard` behind
+ * `Policy.standard`, with `POLICIES=production` observed too, with `HANDLERS=fiber`
+ * by handlers that are not done at once.
+ *
+ * @since 0.1.0
+ */
+export const Server = isProduction
+  ? Layer.provide(Tools, Observer.layer(Measure.observer, Trace.observer))
+  : Tools
