@@ -73,7 +73,7 @@ let isExchangeUp = true
 // #region shared
 const sharedAndKept = Policy.all(
   Policy.coalesce,
-  Policy.cache({ timeToLive: "30 seconds", staleFor: "1 hour" }),
+  Policy.cache({ timeToLive: "30 seconds", staleFor: "5 minutes" }),
   Policy.circuitBreaker(),
   Policy.fallback("stale"),
   Policy.fallback({ tool: "forecast_of_oskavolt", why: "it needs no exchange" })
@@ -104,7 +104,7 @@ const tools = Toolkit.merge(prices, Toolkit.make(BuyOnce))
 const policy = Policy.all(
   Policy.standard,
   Policy.rateLimit({ limit: 20, window: "1 minute", per: ["caller"] }),
-  Policy.rateLimit({ limit: 1000, burst: 100, window: "1 minute", per: ["tenant"], name: "tenant" })
+  Policy.rateLimit({ limit: 1000, burst: 40, window: "1 minute", per: ["tenant"], name: "tenant" })
 )
 
 const Server = McpServer.layerTools(tools, { name: "broker", version: "1.0.0", policy }).pipe(

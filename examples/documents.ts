@@ -146,15 +146,18 @@ const onServer = (url: Redacted.Redacted): Effect.Effect<Store, ConfigError.Conf
       const primary = { name: "primary", client: postgres(url) }
       return PgRegions.layer({ primary, replicas: copies }).pipe(Layer.provide(listener))
     }
-    return LazyDocumentStore.layer(PgDocumentStore.layer().pipe(Layer.provide([postgres(url), listener])), {
-      onFailure: (error) => {
-        const code = codeOf(error)
-        const why = code === undefined ? error.message : `${error.message}, ${code}`
-        return Effect.logWarning(
-          `documents: Postgres at ${where} did not open (${why}); search is unavailable until it does`
-        )
-      }
-    })
+    const one = Effect.map(PgListener.PgListener, ({ ping }) =>
+      LazyDocumentStore.layer(PgDocumentStore.layer().pipe(Layer.provide(postgres(url))), {
+        isAlive: ping,
+        onFailure: (error) => {
+          const code = codeOf(error)
+          const why = code === undefined ? error.message : `${error.message}, ${code}`
+          return Effect.logWarning(
+            `documents: Postgres at ${where} did not open (${why}); search is unavailable until it does`
+          )
+        }
+      }))
+    return Layer.unwrapEffect(one).pipe(Layer.provide(listener))
   })
 
 const embedded: Effect.Effect<Store, ConfigError.ConfigError> = Effect.gen(function*() {

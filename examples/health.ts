@@ -1,15 +1,18 @@
 /**
- * What the operator's pages tell of: the checks of the sources, and which tools
- * rest on them.
+ * What the operator's pages tell of: the checks of the sources, the tools that
+ * rest on them, and a console for people.
  */
 import { DocumentStore } from "causeway-mcp/document/DocumentStore"
 import { Embedder } from "causeway-mcp/embedding/Embedder"
 import * as Health from "causeway-mcp/health/Health"
+import * as Console from "causeway-mcp/ops/Console"
 import * as OpsApp from "causeway-mcp/ops/OpsApp"
 import { ProviderChain } from "causeway-mcp/provider/ProviderChain"
 import { SessionStore } from "causeway-mcp/session/SessionStore"
+import type * as Plan from "causeway-mcp/toolkit/Plan"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { fileURLToPath } from "node:url"
 
 // #region checks
 /**
@@ -36,24 +39,32 @@ export const HealthLayer = Layer.unwrapEffect(Effect.gen(function*() {
 }))
 // #endregion checks
 
-// #region needs
-/** Which kinds of sources each tool uses; of one kind another takes the place of one that is down. */
-const needs: ReadonlyArray<OpsApp.ToolNeeds> = [
-  { tool: "answer_market_question", uses: ["document-store", "embedder", "session-store", "model"] },
-  { tool: "search_relevant_market_intel", uses: ["document-store", "embedder"] },
-  { tool: "fetch_user_preference_profile", uses: ["session-store"] },
-  { tool: "generate_structured_output", uses: ["model"] },
-  { tool: "summarize_document_batch", uses: ["document-store", "model"] },
-  { tool: "record_session_event", uses: ["session-store"] },
-  { tool: "index_document", uses: ["document-store", "embedder"] }
-]
-// #endregion needs
+/** How a client of this machine starts the server itself: by paths that hold from any working directory. */
+const command: Console.Options["command"] = {
+  command: process.execPath,
+  args: ["--import", import.meta.resolve("tsx"), fileURLToPath(new URL("server.ts", import.meta.url)), "--stdio"],
+  env: {
+    TSX_TSCONFIG_PATH: fileURLToPath(new URL("../tsconfig.json", import.meta.url)),
+    DATA_DIR: fileURLToPath(new URL("../.causeway-desktop", import.meta.url))
+  }
+}
 
-/** The tools that have to do without something they rest on, and the names of what that is. */
-export const degraded = (report: Health.Report) => OpsApp.degraded(report, needs)
-
-/** The operator's pages: alive, ready, each source by name, and metrics. */
-export const pages = Effect.flatMap(
-  ProviderChain,
-  (chain) => OpsApp.make({ tools: needs, models: chain.status })
-)
+// #region pages
+/**
+ * The operator's pages: alive, ready, each source by name, and metrics; and the console for people, where it is on.
+ * `host` is the address the pages are on, `endpoint` where clients reach MCP,
+ * and the plans say which tools rest on which sources.
+ */
+export const pages = (at: {
+  readonly host: string
+  readonly endpoint: string
+  readonly plans: ReadonlyArray<Plan.Plan>
+}) =>
+  Effect.gen(function*() {
+    const { status: models } = yield* ProviderChain
+    const hasConsole = yield* Console.isOn(at.host, yield* Console.settings)
+    const { endpoint, plans } = at
+    const shown = hasConsole ? yield* Console.make({ models, plans, endpoint, command }) : {}
+    return { app: yield* OpsApp.make({ tools: plans, models, pages: shown }), hasConsole }
+  })
+// #endregion pages

@@ -30,6 +30,7 @@ import { Asks, Authentication, Model, sealer, Stores, Tasks } from "./layers.js"
 import { Counting, serverPolicy } from "./policies.js"
 import { main, run } from "./program.js"
 import * as SampleCorpus from "./sample-corpus.js"
+import { announce } from "./settings.js"
 import { Collector, Figures, Observers } from "./telemetry.js"
 
 // #region server
@@ -62,14 +63,22 @@ const Server = Layer.unwrapEffect(Effect.gen(function*() {
   )
 })).pipe(Layer.provide([Asks, Tasks, Announcements, Counting]))
 
+const plans = Effect.map(serverPolicy, (policy) => Plan.ofToolkit(tools, policy))
+
 // #region ops
 /** The operator's pages are on the clients' port, or with `OPS_PORT` on their own, which answers while the other one drains. */
-const Http = Layer.unwrapEffect(Effect.gen(function*() {
-  const app = yield* pages
+const Http = Layer.scopedDiscard(Effect.gen(function*() {
+  const mcp = yield* HttpTransport.settings
   const own = yield* OpsServer.settings
-  return own === undefined
-    ? HttpTransport.layerConfig(HttpTransport.settings, { app })
-    : Layer.provide(HttpTransport.layerConfig(HttpTransport.settings), OpsServer.layer(app, own))
+  const { app, hasConsole } = yield* pages({
+    host: (own ?? mcp).host ?? "127.0.0.1",
+    endpoint: own === undefined ? mcp.path ?? "/mcp" : `http://${mcp.host}:${mcp.port}${mcp.path}`,
+    plans: yield* plans
+  })
+  // Made first, it ends last.
+  const ops = own === undefined ? undefined : yield* OpsServer.make(app, own)
+  const { url } = yield* HttpTransport.make({ ...mcp, app: ops === undefined ? app : undefined })
+  if (hasConsole) yield* announce(`console: ${new URL("/", ops?.url ?? url).href}`)
 })).pipe(Layer.provide([Authentication, Lifecycle.layer]))
 // #endregion ops
 
@@ -85,7 +94,6 @@ const program = Layer.merge(process.argv.includes("--stdio") ? StdioTransport.la
 
 /** `--plan` tells what stands around each tool, `--safe-tools` which a load balancer may send a call of twice. */
 const print = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
-const plans = Effect.map(serverPolicy, (policy) => Plan.ofToolkit(tools, policy))
 const safe = Effect.map(plans, (all) => all.filter(({ safety }) => safety !== "effectful").map(({ tool }) => tool))
 if (process.argv.includes("--plan")) main(Effect.flatMap(plans, (all) => print(Plan.render(all))))
 else if (process.argv.includes("--safe-tools")) main(Effect.flatMap(safe, (names) => print(names.join("\n"))))

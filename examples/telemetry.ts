@@ -8,6 +8,7 @@ import * as Audit from "causeway-mcp/middleware/Audit"
 import * as Measure from "causeway-mcp/middleware/Measure"
 import * as Observer from "causeway-mcp/middleware/Observer"
 import * as Trace from "causeway-mcp/middleware/Trace"
+import * as CallLog from "causeway-mcp/ops/CallLog"
 import * as Readings from "causeway-mcp/ops/Readings"
 import * as ProviderHttp from "causeway-mcp/provider/ProviderHttp"
 import * as OtelTelemetry from "causeway-mcp/telemetry/OtelTelemetry"
@@ -50,8 +51,10 @@ const Audited = Layer.unwrapEffect(Effect.gen(function*() {
 }))
 // #endregion audit
 
+// #region observers
 /** Told of every call and of every caller that is refused; around the server and its transport. */
-export const Observers = Audited
+export const Observers = CallLog.layer().pipe(Layer.provideMerge(Audited))
+// #endregion observers
 
 /** Looks at the process, the sources and the load. */
 export const Figures = Layer.merge(RuntimeMetrics.layer({ version: "0.1.0" }), Readings.layer())

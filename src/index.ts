@@ -627,7 +627,7 @@ export * as Ingestion from "./document/Ingestion.js"
 
 /**
  * A document store that is opened in the background, and again until it opens,
- * so that a database that is down delays nobody but those who ask it.
+ * so that a database that is down, or falls silent later, delays hardly anybody.
  *
  * @since 0.1.0
  */
@@ -1080,6 +1080,22 @@ export * as StdioTransport from "./transport/StdioTransport.js"
  * @since 0.1.0
  */
 export * as Transport from "./transport/Transport.js"
+
+/**
+ * Remembers the last calls of tools and how calls went for a quarter of an hour,
+ * in memory and without arguments or answers: what the console shows.
+ *
+ * @since 0.1.0
+ */
+export * as CallLog from "./ops/CallLog.js"
+
+/**
+ * A page for people on the operator's listener: what the server offers and how it
+ * is, a form to try each tool, the last calls, and settings for clients to copy.
+ *
+ * @since 0.1.0
+ */
+export * as Console from "./ops/Console.js"
 
 /**
  * The page that Prometheus reads.

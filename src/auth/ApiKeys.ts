@@ -80,7 +80,9 @@ const decode = Schema.decodeUnknownEither(ApiKey, { errors: "all", onExcessPrope
 
 const isMoment = (text: string): boolean =>
   /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2}))?$/u.test(text) &&
-  !Number.isNaN(Date.parse(text))
+  !Number.isNaN(Date.parse(text)) &&
+  // The 30th of February is otherwise taken for the 2nd of March.
+  new Date(text.slice(0, 10)).getUTCDate() === Number(text.slice(8, 10))
 
 /** What is wrong with one key; says nothing of its hash. */
 const faultsOf = (key: unknown): ReadonlyArray<string> => {
@@ -104,41 +106,57 @@ const problemsOf = (keys: ReadonlyArray<unknown>): ReadonlyArray<string> =>
   keys.flatMap((key, index) => faultsOf(key).map((fault) => `key ${index + 1}: ${fault}`))
 
 interface Known {
+  /** The entry as JSON: whether it has changed. */
+  readonly text: string
   readonly digest: Buffer
   readonly expiresAt: number
+  readonly principal: Principal.Principal
   readonly verdict: Exit.Exit<Principal.Principal>
 }
 
-/** By the first bytes of the hash, which nobody can aim at; two keys may share them. */
-type Table = ReadonlyMap<string, ReadonlyArray<Known>>
+interface Table {
+  /** By the first bytes of the hash, which nobody can aim at; two keys may share them. */
+  readonly places: ReadonlyMap<string, ReadonlyArray<Known>>
+  readonly byHash: ReadonlyMap<string, Known>
+}
 
 const placeOf = (hash: string): string => hash.slice(0, 8)
 
-const compile = (keys: ReadonlyArray<ApiKey>): Either.Either<Table, InvalidKeys> => {
+const knownOf = (key: ApiKey, text: string): Known => {
+  const { expiresAt, hash, id, limits, scopes, tenant } = key
+  const end = expiresAt === undefined ? undefined : Date.parse(expiresAt)
+  const principal = Principal.make({ id, tenant, scopes, limits, expiresAt: end })
+  const verdict = Exit.succeed(principal)
+  return { text, digest: Buffer.from(hash, "hex"), expiresAt: end ?? Infinity, principal, verdict }
+}
+
+/** What has not changed since `before` is the same object, by which its streams are known. */
+const compile = (keys: ReadonlyArray<ApiKey>, before?: Table): Either.Either<Table, InvalidKeys> => {
   const [problem, ...more] = [
     ...problemsOf(keys),
     ...[...repeated(keys.map(({ hash }) => hash))].map(() => "two keys have the same hash"),
     ...[...repeated(keys.map(({ id }) => id))].map((id) => `two keys have the id ${JSON.stringify(id)}`)
   ]
   if (problem !== undefined) return Either.left(new InvalidKeys({ problems: [problem, ...more] }))
-  const table = new Map<string, Array<Known>>()
-  for (const { expiresAt, hash, id, limits, scopes, tenant } of keys) {
-    const digest = Buffer.from(hash, "hex")
-    const end = expiresAt === undefined ? undefined : Date.parse(expiresAt)
-    const verdict = Exit.succeed(Principal.make({ id, tenant, scopes, limits, expiresAt: end }))
-    const found = table.get(placeOf(hash)) ?? []
-    found.push({ digest, expiresAt: end ?? Infinity, verdict })
-    table.set(placeOf(hash), found)
+  const places = new Map<string, Array<Known>>()
+  const byHash = new Map<string, Known>()
+  for (const key of keys) {
+    const text = JSON.stringify(key)
+    const old = before?.byHash.get(key.hash)
+    const known = old?.text === text ? old : knownOf(key, text)
+    const place = placeOf(key.hash)
+    const found = places.get(place)
+    if (found === undefined) places.set(place, [known])
+    else found.push(known)
+    byHash.set(key.hash, known)
   }
-  return Either.right(table)
+  return Either.right({ places, byHash })
 }
 
 /** Compared with where no key stands, so that it takes as long. */
-const nobody: ReadonlyArray<Known> = [{
-  digest: Buffer.alloc(32),
-  expiresAt: -Infinity,
-  verdict: Exit.succeed(Principal.make({ id: "nobody" }))
-}]
+const nobody: ReadonlyArray<Known> = [
+  { ...knownOf({ hash: "0".repeat(64), id: "nobody", scopes: [] }, ""), expiresAt: -Infinity }
+]
 
 const authenticating =
   (table: () => Table, clock: Clock.Clock) => (presented: Presented): Exit.Exit<Principal.Principal, Refusal> => {
@@ -148,7 +166,7 @@ const authenticating =
     const hash = sha256(key)
     const digest = Buffer.from(hash, "hex")
     let verdict: Exit.Exit<Principal.Principal, Refusal> = wrong
-    for (const known of table().get(placeOf(hash)) ?? nobody) {
+    for (const known of table().places.get(placeOf(hash)) ?? nobody) {
       const isEqual = timingSafeEqual(known.digest, digest)
       if (isEqual && known.expiresAt > clock.unsafeCurrentTimeMillis()) verdict = known.verdict
     }
@@ -195,7 +213,7 @@ const settings = Config.all({ keys: nonEmpty("API_KEYS"), file: nonEmpty("API_KE
 
 const refuse = (problem: string): InvalidKeys => new InvalidKeys({ problems: [problem] })
 
-const parse = (text: string): Either.Either<Table, InvalidKeys> => {
+const parse = (text: string, before?: Table): Either.Either<Table, InvalidKeys> => {
   let keys: unknown
   try {
     keys = JSON.parse(text)
@@ -206,14 +224,16 @@ const parse = (text: string): Either.Either<Table, InvalidKeys> => {
   const [problem, ...more] = problemsOf(keys)
   return problem === undefined
     // What has no fault is a key.
-    ? compile(keys as ReadonlyArray<ApiKey>)
+    ? compile(keys as ReadonlyArray<ApiKey>, before)
     : Either.left(new InvalidKeys({ problems: [problem, ...more] }))
 }
 
 /**
  * Reads the keys as JSON from `API_KEYS`, or from the file that `API_KEYS_FILE`
  * names, which is read again within two seconds when it changes; a change that
- * cannot be used is logged and leaves the keys as they were.
+ * cannot be used is logged and leaves the keys as they were. A caller whose entry
+ * was taken out or changed is revoked, for as long as streams that it opened are
+ * known by the principal that was given for it.
  *
  * @since 0.1.0
  * @category layers
@@ -227,12 +247,18 @@ export const layerConfig: Layer.Layer<Authenticator, InvalidKeys | ConfigError.C
     }
     if (Option.isSome(keys)) return yield* Effect.flatMap(parse(keys.value), (table) => serve(() => table))
     if (Option.isNone(file)) return yield* refuse("set API_KEYS or API_KEYS_FILE")
-    const table = yield* WatchedFile.make(file.value, {
+    const withdrawn = new WeakSet<Principal.Principal>()
+    const table = yield* WatchedFile.make<Table, InvalidKeys>(file.value, {
       parse,
       unreadable: () => refuse("the file that API_KEYS_FILE names cannot be read"),
-      name: "The API keys"
+      name: "The API keys",
+      changed: (before, after) => {
+        for (const [hash, known] of before.byHash) {
+          if (after.byHash.get(hash) !== known) withdrawn.add(known.principal)
+        }
+      }
     })
-    return yield* serve(table)
+    return { ...(yield* serve(table)), isRevoked: (caller: Principal.Principal) => withdrawn.has(caller) }
   })
 )
 

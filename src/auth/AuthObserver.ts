@@ -35,7 +35,8 @@ export interface Refused {
 
 /**
  * Nobody is told unless it is provided where the transport is made. `refused`
- * must not throw, and costs little: it runs before the client gets its answer.
+ * costs little: it runs before the client gets its answer. What it throws is
+ * logged and changes nothing.
  *
  * @since 0.1.0
  * @category tags

@@ -118,6 +118,12 @@ export class Authenticator extends Context.Tag("causeway/Authenticator")<Authent
   readonly challenge: Challenge
   /** The document of RFC 9728 to serve, when there is one, and its paths. */
   readonly metadata?: { readonly paths: ReadonlyArray<string>; readonly json: string } | undefined
+  /**
+   * Whether the credential that proved this caller has been withdrawn since; never
+   * unless given. Asked every two seconds for each stream that is open, which ends
+   * when it is so: it must cost little. When it throws, the stream ends too.
+   */
+  readonly isRevoked?: ((caller: Principal) => boolean) | undefined
 }>() {}
 
 /**
@@ -162,6 +168,7 @@ export const orElse = (
   ...authenticators: ReadonlyArray<Context.Tag.Service<Authenticator>>
 ): Context.Tag.Service<Authenticator> => {
   const metadata = first(authenticators.map((authenticator) => authenticator.metadata))
+  const revoking = authenticators.flatMap(({ isRevoked }) => (isRevoked === undefined ? [] : [isRevoked]))
   const nothing = Exit.fail(new Missing())
 
   const ask = (
@@ -197,7 +204,8 @@ export const orElse = (
   return {
     authenticate: (presented) => ask(presented, 0, nothing),
     challenge: joined(authenticators.map((authenticator) => authenticator.challenge)),
-    ...(metadata === undefined ? {} : { metadata })
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(revoking.length === 0 ? {} : { isRevoked: (caller) => revoking.some((isRevoked) => isRevoked(caller)) })
   }
 }
 

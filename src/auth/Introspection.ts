@@ -47,6 +47,8 @@ const wrong = Exit.fail(new Invalid({ description: "the access token is not vali
 const missing = Exit.fail(new Missing())
 const unavailable = Exit.fail(new Unavailable({}))
 
+/** How long streams of a token go on that names no end: nobody is told when it is withdrawn. */
+const endlessMillis = 60 * 60_000
 const mostCharacters = 8 * 1024
 const mostVerdicts = 10_000
 /** Different tokens that wait for their turn, for each that is asked for. */
@@ -78,6 +80,7 @@ const momentOf = (claim: unknown): number | undefined =>
  * never that a caller is let in. What it says of a token must name the audience
  * and the `sub`; an `iss`, `exp` or `nbf` that is there must be right. A token over
  * 8 KiB is not asked for, and one that is bound to a key of its holder is refused.
+ * Streams of a token end with it, and after an hour when it names no end.
  *
  * The principal's id is `sub`. A scope `*` grants nothing.
  *
@@ -121,7 +124,7 @@ export const make = (
       const from = momentOf(said.nbf) ?? -Infinity
       if (!(until > now) || !(from <= now)) return refused
       if ((said.iss !== undefined && said.iss !== issuer) || !isFor(said.aud, audiences)) return refused
-      const principal = Claims.principalOf(said, options, Number.isFinite(until) ? until : undefined)
+      const principal = Claims.principalOf(said, options, Number.isFinite(until) ? until : now + endlessMillis)
       return principal === undefined ? refused : { exit: Exit.succeed(principal), until }
     }
 

@@ -33,7 +33,8 @@ export interface Principal {
   readonly limits?: ReadonlyArray<Limit> | undefined
   /**
    * When the credential ends, in milliseconds since the epoch; never unless given.
-   * Open streams end then, calls in flight go on.
+   * Open streams end then, calls in flight go on. One that can be withdrawn earlier
+   * is told of by `Authenticator.isRevoked`.
    */
   readonly expiresAt?: number | undefined
 }

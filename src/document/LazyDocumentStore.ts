@@ -1,9 +1,10 @@
 /**
  * A document store that is opened in the background, and again until it opens,
- * so that a database that is down delays nobody but those who ask it.
+ * so that a database that is down, or falls silent later, delays hardly anybody.
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -16,28 +17,61 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TimeLimit from "../policy/TimeLimit.js"
 import { DocumentStore, DocumentStoreError, Unavailable } from "./DocumentStore.js"
+import * as StoreWatch from "./internal/StoreWatch.js"
 
 /**
  * @since 0.1.0
  * @category configuration
  */
 export interface Options<E> {
-  /** How long a question waits for the store to open before it fails `Unavailable`; 2 seconds unless given. */
+  /**
+   * How long from the start on questions wait for the store to open before they fail `Unavailable`; 2 seconds unless
+   * given. Later ones fail at once until it opens.
+   */
   readonly patience?: Duration.DurationInput | undefined
+  /**
+   * Succeeds while the store's server lives, without the connections that questions wait for: `ping` of a
+   * `PgListener`. With it a store that falls silent fails those who wait within 0.8 seconds and all others at once,
+   * until it speaks again; without it each waits for its own time.
+   */
+  readonly isAlive?: Effect.Effect<void, unknown> | undefined
   /** Told of the first failure to open, and of each that follows a different one. */
   readonly onFailure?: ((error: E) => Effect.Effect<void>) | undefined
 }
 
-/** Half a second at first, half a minute at most, for ever: the store may come back at any time. */
-const reopening = Schedule.union(Schedule.jittered(Schedule.exponential("500 millis")), Schedule.spaced("30 seconds"))
+/** Half a second at first, two seconds at most, for ever: the store may come back at any time. */
+const reopening = Schedule.union(Schedule.jittered(Schedule.exponential("500 millis")), Schedule.spaced("2 seconds"))
 
 type Store = Context.Tag.Service<DocumentStore>
+type Method = DocumentStoreError["method"]
+
+const unavailable = (method: Method): DocumentStoreError =>
+  new DocumentStoreError({ method, reason: new Unavailable({}) })
+
+/** The store, without waiting for it when it is silent. Who follows changes waits through outages. */
+const watched = (store: Store, isAlive: Effect.Effect<void, unknown>): Effect.Effect<Store, never, Scope.Scope> =>
+  Effect.map(StoreWatch.make([store.ping, isAlive]), ({ ask }) => {
+    const asking = <A>(method: Method, effect: Effect.Effect<A, DocumentStoreError>) =>
+      ask(effect, () => unavailable(method))
+    return DocumentStore.of({
+      index: (tenant, documents) => asking("index", store.index(tenant, documents)),
+      remove: (tenant, ids) => asking("remove", store.remove(tenant, ids)),
+      search: (query) => asking("search", store.search(query)),
+      get: (tenant, id) => asking("get", store.get(tenant, id)),
+      list: (tenant, options) => asking("list", store.list(tenant, options)),
+      size: (tenant) => asking("size", store.size(tenant)),
+      changes: store.changes,
+      ping: asking("ping", store.ping)
+    })
+  })
 
 /**
- * Opens `inner` in the background. Until it is open, its methods fail as
- * `Unavailable` after `patience`, or the caller's `TimeLimit` when that is sooner, and who follows changes waits for as long as it
- * takes. A defect is logged and ends the attempts.
- * Closing the scope closes whatever was opened.
+ * Opens `inner` in the background, with two seconds at most between attempts.
+ * Until it is open, its methods fail as `Unavailable` when `patience` is over, or
+ * the caller's `TimeLimit` when that is sooner, and who follows changes waits for
+ * as long as it takes. With `isAlive` nobody waits for a store that has fallen
+ * silent. A defect is logged and ends the attempts. Closing the scope closes
+ * whatever was opened.
  *
  * @since 0.1.0
  * @category layers
@@ -51,7 +85,8 @@ export const layer = <E, R>(
     Effect.gen(function*() {
       const scope = yield* Effect.scope
       const opened = yield* Deferred.make<Store>()
-      const patience = Duration.decode(options.patience ?? "2 seconds")
+      const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
+      const patient = (yield* now) + Duration.toMillis(options.patience ?? "2 seconds")
       let lastReport = ""
       let store: Store | undefined
 
@@ -67,7 +102,9 @@ export const layer = <E, R>(
         const context = yield* Layer.buildWithScope(inner, attempt).pipe(
           Effect.onError((cause) => Scope.close(attempt, Exit.failCause(cause)))
         )
-        store = Context.get(context, DocumentStore)
+        const { isAlive } = options
+        const built = Context.get(context, DocumentStore)
+        store = isAlive === undefined ? built : yield* watched(built, isAlive).pipe(Scope.extend(attempt))
         yield* Deferred.succeed(opened, store)
       })
 
@@ -82,16 +119,17 @@ export const layer = <E, R>(
       )
 
       const whenOpen = <A>(
-        method: DocumentStoreError["method"],
+        method: Method,
         ask: (store: Store) => Effect.Effect<A, DocumentStoreError>
       ): Effect.Effect<A, DocumentStoreError> =>
         Effect.suspend(() =>
-          store !== undefined ? ask(store) : TimeLimit.remaining.pipe(
+          store !== undefined ? ask(store) : Effect.zipWith(
+            TimeLimit.remaining,
+            now,
+            (left, at) => Math.max(0, Math.min(left, patient - at))
+          ).pipe(
             Effect.flatMap((left) =>
-              Effect.timeoutFail(Deferred.await(opened), {
-                duration: Duration.min(patience, left),
-                onTimeout: () => new DocumentStoreError({ method, reason: new Unavailable({}) })
-              })
+              Effect.timeoutFail(Deferred.await(opened), { duration: left, onTimeout: () => unavailable(method) })
             ),
             Effect.flatMap(ask)
           )

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import { Unavailable } from "./DocumentStore.js"
 import * as PgLine from "./internal/PgLine.js"
 
 /**
@@ -45,6 +46,11 @@ export class PgListener extends Context.Tag("causeway/PgListener")<PgListener, {
    * listener must not throw.
    */
   readonly listen: (channel: string, listener: (payload: string | undefined) => void) => () => void
+  /**
+   * Succeeds when the server answers on this connection, whatever else is under way there; fails while the connection
+   * is not open, and when it ends or says nothing for `connectTimeout`.
+   */
+  readonly ping: Effect.Effect<void, Unavailable>
 }>() {}
 
 type Listener = (payload: string | undefined) => void
@@ -92,6 +98,7 @@ export const make = (
     /** Open when there is something to look at: another channel, or the end of the connection. */
     const stir = Effect.unsafeMakeLatch(false)
     let failures = 0
+    let open: PgLine.PgLine | undefined
 
     const tell = (channel: string, payload: string | undefined): void => {
       for (const listener of [...wanted.get(channel) ?? []]) listener(payload)
@@ -99,6 +106,15 @@ export const make = (
 
     const session = Effect.scoped(Effect.gen(function*() {
       const line = yield* PgLine.open(driver, settings, { onNotification: tell, onEnd: () => stir.unsafeOpen() })
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          open = line
+        }),
+        () =>
+          Effect.sync(() => {
+            open = undefined
+          })
+      )
       const heard = new Set<string>()
       const fit = Effect.gen(function*() {
         for (const channel of [...wanted.keys()]) {
@@ -139,6 +155,15 @@ export const make = (
     }).pipe(Effect.forkScoped)
 
     return PgListener.of({
+      ping: Effect.suspend(() =>
+        open === undefined ? Effect.fail(new Unavailable({})) : Effect.zipRight(open.check, open.ask("select 1")).pipe(
+          Effect.mapError(() => {
+            // Whoever listens need not wait until it is asked the next time.
+            stir.unsafeOpen()
+            return new Unavailable({})
+          })
+        )
+      ),
       listen: (channel, listener) => {
         // Two subscriptions of one function are two, each ended by its own.
         const own: Listener = (payload) => listener(payload)

@@ -99,9 +99,9 @@ export class Health extends Context.Tag("causeway/Health")<Health, {
    */
   readonly report: Effect.Effect<Report>
   /**
-   * What is known of a source without asking it: `unknown` before its first check,
-   * when there is no such source, and when nobody has asked for 5 seconds and
-   * nothing asks by itself. Of several with one name, one that is up counts.
+   * What is known of a source, or of those of a kind, without asking: `unknown`
+   * before the first check, when there is no such source, and when nobody has asked
+   * for 5 seconds and nothing asks by itself. Of several, one that is up counts.
    */
   readonly status: (name: string) => Source["status"] | "unknown"
 }>() {}
@@ -242,11 +242,10 @@ export const make = <R>(
       }
     ).pipe(Effect.provide(context))
 
-    const byName = new Map<string, Array<Watched<R>>>()
+    const known = new Map<string, Array<Watched<R>>>()
     for (const watched of all) {
-      const same = byName.get(watched.check.name)
-      if (same === undefined) byName.set(watched.check.name, [watched])
-      else same.push(watched)
+      const { kind, name } = watched.check
+      for (const word of new Set([name, kind])) known.set(word, [...known.get(word) ?? [], watched])
     }
 
     let last: { readonly report: Report; readonly at: bigint } | undefined
@@ -285,7 +284,7 @@ export const make = <R>(
     return {
       report: Effect.suspend(() => last !== undefined && isYounger(freshFor) ? Effect.succeed(last.report) : refresh),
       status: (name) => {
-        const same = byName.get(name)
+        const same = known.get(name)
         if (same === undefined || !(isRefreshed || isYounger(knownFor))) return "unknown"
         let status: Source["status"] | "unknown" = "unknown"
         for (const { source } of same) {

@@ -61,6 +61,8 @@ export interface Budget {
   ) => Effect.Effect<Reservation, LlmError.LlmError>
   /** What is left in this period: in all, or to a tenant, which has no more than is left in all; `Infinity` without a limit. */
   readonly left: (tenant?: string) => Effect.Effect<number>
+  /** What a period begins with, all tenants together; absent without a limit, or where nobody tells. */
+  readonly total?: number | undefined
 }
 
 /**
@@ -184,6 +186,7 @@ export const make = (options: Options): Budget => {
   }
 
   return {
+    total: Number.isFinite(options.total) ? options.total : undefined,
     reserve: (tenant, usd) => Effect.clockWith((clock) => take(tenant, usd, nowOf(clock))),
     left: (tenant) =>
       Effect.clockWith((clock) => {

@@ -102,6 +102,7 @@ export const make = (
     const { budget } = options
     const telemetry = ChainTelemetry.make(name, targets)
     const scope = yield* Effect.scope
+    if (budget?.total !== undefined) telemetry.budget(budget.total)
     const engine: Run.Engine = {
       name,
       policy,

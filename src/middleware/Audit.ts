@@ -7,6 +7,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import { createHash } from "node:crypto"
 import type { AuthObserver } from "../auth/AuthObserver.js"
 import type { RequestId } from "../protocol/McpSchema.js"
@@ -17,7 +18,7 @@ import * as CallKey from "./CallKey.js"
 import * as AuditFile from "./internal/AuditFile.js"
 import * as AuditQueue from "./internal/AuditQueue.js"
 import * as JsonSize from "./internal/JsonSize.js"
-import type { Begun, Ended, Observation, Observer } from "./Observer.js"
+import type { Begun, Cited, Ended, Observation, Observer } from "./Observer.js"
 
 export {
   /**
@@ -52,6 +53,10 @@ export interface CallEvent {
   readonly confidence?: number | undefined
   readonly isDegraded: boolean
   readonly isCached: boolean
+  /** Of the first 32 sources that the answer cites, their kind and, after a colon, the first 128 characters of their id. */
+  readonly sources?: ReadonlyArray<string> | undefined
+  /** How many more there are; left out where there are none. */
+  readonly sourcesLeftOut?: number | undefined
   /** Of the client's trace, where it has one. */
   readonly traceId?: string | undefined
   /** As JSON. */
@@ -74,6 +79,8 @@ export interface RefusalEvent {
   readonly peer?: string | undefined
   readonly caller?: string | undefined
   readonly tenant?: string | undefined
+  /** How many refusals since the one before are not written; left out where there are none. */
+  readonly leftOut?: number | undefined
 }
 
 /**
@@ -103,6 +110,8 @@ export interface Options {
    * equal calls are known and short arguments can be guessed. `size` unless given.
    */
   readonly arguments?: "none" | "size" | "sha256" | undefined
+  /** Whether the ids of what an answer cites are written; `ids` unless given. */
+  readonly sources?: "none" | "ids" | undefined
 }
 
 const maxId = 256
@@ -118,6 +127,23 @@ const measured = (
   return what === "sha256"
     ? { argumentsBytes, argumentsSha256: createHash("sha256").update(CallKey.canonical(given ?? {})).digest("hex") }
     : { argumentsBytes }
+}
+
+const maxSources = 32
+const maxSourceId = 128
+
+/** An answer that was kept was written by whoever may write there. */
+const isCited = (source: unknown): source is Cited =>
+  Predicate.hasProperty(source, "id") && typeof source.id === "string" &&
+  Predicate.hasProperty(source, "kind") && typeof source.kind === "string"
+
+const cited = (given: Ended["sources"]): Pick<CallEvent, "sources" | "sourcesLeftOut"> => {
+  if (given === undefined || !Array.isArray(given)) return {}
+  const left = given.length - maxSources
+  return {
+    sources: given.slice(0, maxSources).filter(isCited).map(({ id, kind }) => `${kind}:${id.slice(0, maxSourceId)}`),
+    sourcesLeftOut: left > 0 ? left : undefined
+  }
 }
 
 const refusing = (): Observation => ({
@@ -156,6 +182,7 @@ export const observer = (options: Options = {}): Effect.Effect<Observer, never, 
       confidence: ended.confidence,
       isDegraded: ended.isDegraded,
       isCached: ended.isCached,
+      ...(options.sources === "none" ? {} : cited(ended.sources)),
       traceId: TraceContext.fromMeta(meta)?.traceId,
       ...measured(call.arguments, what)
     })
@@ -164,8 +191,12 @@ export const observer = (options: Options = {}): Effect.Effect<Observer, never, 
     }
   })
 
+/** Anybody can be refused, as often as the network bears it, and must not fill what was meant for calls. */
+const refusalsASecond = 100
+
 /**
- * Writes an event of every request that was refused for who asked.
+ * Writes an event of every request that was refused for who asked; of more than a
+ * hundred in a second only how many there were, in the next event.
  *
  * @since 0.1.0
  * @category constructors
@@ -173,8 +204,21 @@ export const observer = (options: Options = {}): Effect.Effect<Observer, never, 
 export const refusals: Effect.Effect<Context.Tag.Service<AuthObserver>, never, AuditLog> = Effect.gen(function*() {
   const log = yield* AuditLog
   const clock = yield* Effect.clock
+  let began = -Infinity
+  let written = 0
+  let leftOut = 0
   return {
-    refused: ({ caller, peer, reason, status }) =>
+    refused: ({ caller, peer, reason, status }) => {
+      const now = Number(clock.unsafeCurrentTimeNanos()) / 1e6
+      if (now - began >= 1000) {
+        began = now
+        written = 0
+      }
+      if (written >= refusalsASecond) {
+        leftOut += 1
+        return
+      }
+      written += 1
       log.write({
         event: "refusal",
         time: new Date(clock.unsafeCurrentTimeMillis()).toISOString(),
@@ -182,8 +226,11 @@ export const refusals: Effect.Effect<Context.Tag.Service<AuthObserver>, never, A
         status,
         peer,
         caller: caller?.id,
-        tenant: caller?.tenant
+        tenant: caller?.tenant,
+        leftOut: leftOut > 0 ? leftOut : undefined
       })
+      leftOut = 0
+    }
   }
 })
 

@@ -24,9 +24,11 @@ export const canonical = (value: unknown): string => {
   return `{${members.join(",")}}`
 }
 
+/** By the UTF-16 units: in UTF-8 all halves of a pair would be one. */
+const digest = (text: string): string => createHash("sha256").update(text, "utf16le").digest("base64url")
+
 /** A digest, where a text is longer than one. */
-const short = (text: string): string =>
-  text.length <= 64 ? text : `#${createHash("sha256").update(text).digest("base64url")}`
+const short = (text: string): string => text.length <= 64 ? text : `#${digest(text)}`
 
 /**
  * What tells arguments from others: their canonical JSON, or its SHA-256 when it
@@ -36,6 +38,14 @@ const short = (text: string): string =>
  * @category constructors
  */
 export const fingerprint = (given: unknown): string => short(canonical(given ?? {}))
+
+/**
+ * What tells versions of a tool apart, by what they take and give.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const version = (schemas: ReadonlyArray<unknown>): string => digest(canonical(schemas)).slice(0, 12)
 
 /** With its length, so that no text can pass for two. */
 const framed = (text: string): string => `${text.length}:${text}`

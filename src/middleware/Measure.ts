@@ -54,9 +54,12 @@ const ofTool = (all: ReturnType<typeof instruments>, name: string): OfTool => {
     )
   )
   const seconds = Instrument.keep((outcome: Ended["outcome"]) => all.seconds({ ...tool, [Label.outcome]: outcome }))
-  const events = Instrument.keep((step: Step) =>
-    Instrument.keep((doing: Doing) => all.events({ ...tool, [Label.step]: step, [Label.doing]: doing }))
-  )
+  const events = Instrument.keep((step: Step) => {
+    const series = Instrument.keep((doing: Doing) => all.events({ ...tool, [Label.step]: step, [Label.doing]: doing }))
+    // An increase is seen only of what was there before.
+    if (step === "rateLimit") { for (const doing of ["local", "uncounted"] as const) series(doing) }
+    return series
+  })
   // A share of failures needs both from the first call on.
   counts("answered")("none")
   counts("failed")("internal")
@@ -86,7 +89,8 @@ const ofTool = (all: ReturnType<typeof instruments>, name: string): OfTool => {
 
 /**
  * Measures every call. Tools that do not exist are one, `other`; so are those
- * beyond a thousand names. A call costs about a microsecond.
+ * beyond a thousand names, and what was turned away unread. A call costs about a
+ * microsecond.
  *
  * @since 0.1.0
  * @category constructors
@@ -100,7 +104,8 @@ export const observer: Effect.Effect<Observer> = Effect.sync(() => {
       const of = tool === undefined ? unknown(undefined) : named(tool.name)
       of.begin()
       return isTask ? of.task : of.call
-    }
+    },
+    turnedAway: () => unknown(undefined).call.step?.("overload", "refused")
   }
 })
 

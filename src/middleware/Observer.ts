@@ -39,7 +39,7 @@ export type Step =
 /**
  * What a step did. The pairs that occur: `overload` refused; `authorize` refused;
  * `validate` refused; `requirements` refused; `idempotency` replayed, waited,
- * mismatch, refused; `rateLimit` taken, refused, local, uncounted; `concurrency`
+ * mismatch, refused; `rateLimit` taken, refused, local, uncounted (with refused, where such calls are refused); `concurrency`
  * waited (with its time), refused; `coalesce` joined; `fallback` stale, told;
  * `cache` hit, miss, stored; `circuitBreaker` refused, opened, closed; `timeout`
  * expired; `retry` again, exhausted; `minConfidence` refused, marked; `sizeLimit`
@@ -90,6 +90,18 @@ export interface Begun {
 }
 
 /**
+ * A source that an answer cites, of which no more is promised than this.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cited {
+  /** The source's own name for the item, for example a document's id. */
+  readonly id: string
+  readonly kind: string
+}
+
+/**
  * How a call ended: answered; failed as a tool, with a code of `ToolError` or the
  * tag of a declared failure; refused as a protocol error; paused to ask; or
  * interrupted, by the client or by the end of the server.
@@ -104,6 +116,8 @@ export interface Ended {
   /** Whether the answer is one that was kept or shared. */
   readonly isCached: boolean
   readonly confidence?: number | undefined
+  /** Where the answer says that it comes from; absent where it says nothing, and where it is told again to a repeated call. */
+  readonly sources?: ReadonlyArray<Cited> | undefined
   /** Milliseconds, from the arrival of the call to its end. */
   readonly millis: number
 }
@@ -132,6 +146,8 @@ export interface Observation {
  */
 export interface Observer {
   readonly begin: (call: Begun) => Observation | undefined
+  /** Something was turned away before it was read, since there was too much to do; it may have been a call. */
+  readonly turnedAway?: (() => void) | undefined
 }
 
 /**
@@ -152,7 +168,11 @@ export class CallObserver extends Context.Tag("causeway/CallObserver")<CallObser
 export const merge = (...observers: ReadonlyArray<Observer>): Observer => {
   const [only, ...others] = observers
   if (only !== undefined && others.length === 0) return only
+  const counting = observers.filter(({ turnedAway }) => turnedAway !== undefined)
   return {
+    turnedAway: counting.length === 0 ? undefined : () => {
+      for (const observer of counting) observer.turnedAway?.()
+    },
     begin: (call) => {
       const observations: Array<Observation> = []
       for (const observer of observers) {

@@ -19,8 +19,8 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Paused } from "../ask/Asking.js"
+import type { Principal } from "../auth/Principal.js"
 import type { Health } from "../health/Health.js"
-import * as Bulkhead from "../policy/Bulkhead.js"
 import * as Coalescer from "../policy/Coalescer.js"
 import * as Deadline from "../policy/Deadline.js"
 import { IdempotencyStore } from "../policy/IdempotencyStore.js"
@@ -44,6 +44,7 @@ import * as Limits from "./internal/Limits.js"
 import * as Observed from "./internal/Observed.js"
 import * as Once from "./internal/Once.js"
 import * as Places from "./internal/Places.js"
+import * as Problems from "./internal/Problems.js"
 import * as Running from "./internal/Running.js"
 import * as Sharing from "./internal/Sharing.js"
 import type { Ending, Next, Outcome, Request, Step, Visit } from "./internal/Visit.js"
@@ -74,15 +75,12 @@ export interface Shared {
   /** Counts the limits of callers where no other limiter is provided. */
   readonly limiter: Context.Tag.Service<RateLimiter.RateLimiter>
   /** The places of upstreams that several tools use, by their names. */
-  readonly upstreams: Map<string, Upstream>
+  readonly upstreams: Places.Upstreams
   readonly overload: Context.Tag.Service<Overload> | undefined
   readonly health: Context.Tag.Service<Health> | undefined
   readonly observer: Observer | undefined
-}
-
-interface Upstream {
-  readonly options: Bulkhead.Options
-  readonly bulkhead: Bulkhead.Bulkhead
+  /** Whether a caller may not know of another tool. */
+  readonly isHidden: (tool: string, caller: Principal) => boolean
 }
 
 /**
@@ -123,11 +121,11 @@ export interface Stack {
  * @category constructors
  */
 export const share = (
-  optional: Pick<Shared, "overload" | "health" | "observer">
+  given: Pick<Shared, "overload" | "health" | "observer" | "isHidden">
 ): Effect.Effect<Shared, never, Scope.Scope> =>
   Effect.gen(function*() {
     return {
-      ...optional,
+      ...given,
       clock: yield* Effect.clock,
       watch: yield* Deadline.make(),
       runs: { coalescer: yield* Coalescer.make<string, Outcome, Failed | McpError>(), groups: new Map() },
@@ -135,23 +133,6 @@ export const share = (
       upstreams: new Map()
     }
   })
-
-const isSame = (one: Bulkhead.Options, other: Bulkhead.Options): boolean =>
-  one.limit === other.limit && one.queue === other.queue && one.maxWaitMillis === other.maxWaitMillis &&
-  one.perCaller === other.perCaller
-
-/** The places of a tool; those of its upstream are made by the first tool that names it, or names it with other limits. */
-const bulkheadOf = (
-  { upstream }: Policy.Concurrency,
-  options: Bulkhead.Options,
-  { upstreams }: Shared
-): Bulkhead.Bulkhead => {
-  const known = upstream === undefined ? undefined : upstreams.get(upstream)
-  if (known !== undefined && isSame(known.options, options)) return known.bulkhead
-  const bulkhead = Bulkhead.make(options)
-  if (upstream !== undefined) upstreams.set(upstream, { options, bulkhead })
-  return bulkhead
-}
 
 const millisOr = (duration: Option.Option<Duration.Duration>): number =>
   Option.match(duration, { onNone: () => Infinity, onSome: Duration.toMillis })
@@ -183,8 +164,10 @@ const compose = (options: Options, shared: Shared): Stack => {
 
   const keyOf = (visit: Visit): string =>
     visit.key ??= CallKey.ofAnswer(tool.name, tool.isPublic, visit.request.caller, visit.request.arguments)
+  const { inputSchema, outputSchema } = codec.description
   // An answer that was kept by another version of the tool may not be one of this.
-  const version = CallKey.fingerprint(codec.description.outputSchema ?? tool.form).slice(-8)
+  const version = CallKey.version([tool.form, inputSchema, outputSchema])
+  const isHidden = (name: string) => ({ request }: Visit): boolean => shared.isHidden(name, request.caller)
 
   const keeping = Option.map(policy.cache, (cache) =>
     Keeping.make({
@@ -218,21 +201,22 @@ const compose = (options: Options, shared: Shared): Stack => {
     ...(isStale || other !== undefined
       ? [Fallback.make({
         keeping: isStale ? Option.getOrUndefined(keeping) : undefined,
-        tool: other === undefined ? undefined : { tool: other.tool, why: other.why }
+        tool: other === undefined ? undefined : { tool: other.tool, why: other.why },
+        isHidden: isHidden(other?.tool ?? "")
       })]
       : []),
     ...Option.match(keeping, { onNone: () => [], onSome: ({ step }) => [step] }),
     ...(requires.length === 0 ? [] : [unhindered]),
     ...Option.match(policy.circuitBreaker, {
       onNone: () => [],
-      onSome: (options) => [Breaking.make(tool.name, options, clock)]
+      onSome: (options) => [Breaking.make(tool.name, options, { clock, isHurried: timing.isHurried })]
     })
   ]
   const steps: ReadonlyArray<Step> = [
     ...Option.match(policy.idempotent, {
       onNone: () => [],
       onSome: (idempotent) => [
-        Once.make({ tool, store: need(services, IdempotencyStore, "remembers calls"), policy: idempotent })
+        Once.make({ tool, codec, store: need(services, IdempotencyStore, "remembers calls"), policy: idempotent })
       ]
     }),
     Limits.make(tool.name, policy.rateLimits, limiter),
@@ -240,7 +224,7 @@ const compose = (options: Options, shared: Shared): Stack => {
       onNone: () => [],
       onSome: (concurrency) => {
         const options = Places.optionsOf(concurrency)
-        const bulkhead = bulkheadOf(concurrency, options, shared)
+        const bulkhead = Places.bulkheadOf(concurrency.upstream, options, shared.upstreams)
         // That a source is down is known at once.
         const isLazy = within.some((step) => step !== unhindered)
         return [Places.make({ tool: tool.name, bulkhead, options, clock, isLazy })]
@@ -265,6 +249,7 @@ const compose = (options: Options, shared: Shared): Stack => {
   const inside: Next = steps.reduceRight((next, step) => step(next), innermost)
 
   const priority = Option.getOrElse(policy.priority, (): Policy.Priority => "normal")
+  const instead = fallback ?? (other === undefined ? undefined : { tool: other.tool, why: other.why })
   const gate = Gate.make({
     tool,
     codec,
@@ -273,7 +258,8 @@ const compose = (options: Options, shared: Shared): Stack => {
     maxInput: sizes.input ?? Infinity,
     health: shared.health,
     requires,
-    fallback: fallback ?? (other === undefined ? undefined : { tool: other.tool, why: other.why }),
+    fallback: instead,
+    isHidden: isHidden(instead?.tool ?? ""),
     mayAnswerWithout: Option.isSome(keeping) || Option.isSome(policy.idempotent)
   })
 
@@ -298,10 +284,19 @@ const compose = (options: Options, shared: Shared): Stack => {
     }
   }
 
-  const written = (exit: Exit.Exit<Outcome, Failed | McpError>): Effect.Effect<ToolResult | Paused, McpError> => {
+  const written = (
+    exit: Exit.Exit<Outcome, Failed | McpError>,
+    { noted }: Request
+  ): Effect.Effect<ToolResult | Paused, McpError> => {
     if (Exit.isSuccess(exit)) return Exit.succeed(exit.value._tag === "Answered" ? exit.value.result : exit.value)
     const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    if (failure instanceof Failed) return Exit.succeed(failure.result)
+    if (failure instanceof Failed) {
+      const { retryAfterMs } = failure.body
+      if (noted !== undefined && retryAfterMs !== undefined) {
+        noted.retryAfterMs = Math.max(noted.retryAfterMs ?? 0, retryAfterMs)
+      }
+      return Exit.succeed(failure.result)
+    }
     if (failure !== undefined) return Exit.fail(failure)
     // Whatever a handler dies of was reported further in; this is a part of the stack.
     return Cause.isInterrupted(exit.cause)
@@ -339,8 +334,8 @@ const compose = (options: Options, shared: Shared): Stack => {
       const refusal = observation?.refusal
       const entering = refusal === undefined ? entered(visit) : Exit.fail(failed(refusal))
       const ending = observation === undefined ? entering : Observed.end(entering, observation, clock, arrived)
-      return isExit(ending) ? written(ending) : Effect.matchCauseEffect(ending, {
-        onFailure: (cause) => written(Exit.failCause(cause)),
+      return isExit(ending) ? written(ending, request) : Effect.matchCauseEffect(ending, {
+        onFailure: (cause) => written(Exit.failCause(cause), request),
         onSuccess: (outcome) => Exit.succeed(outcome._tag === "Answered" ? outcome.result : outcome)
       })
     }
@@ -358,7 +353,7 @@ export const make = (options: Options, shared: Shared): Either.Either<Stack, Rea
   const { handler, policy } = options
   const { safety } = handler.tool
   const levels = { server: policy, toolkit: handler.toolkitPolicy, tool: handler.policy }
-  const wrong = Limits.problems(Levels.effective(levels, safety).rateLimits)
+  const wrong = Problems.find(Levels.effective(levels, safety))
   if (wrong.length > 0) return Either.left(wrong)
   try {
     return Either.right(compose(options, shared))

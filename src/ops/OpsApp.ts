@@ -7,14 +7,15 @@
 import type * as HttpApp from "@effect/platform/HttpApp"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Principal from "../auth/Principal.js"
 import * as Health from "../health/Health.js"
 import { Lifecycle } from "../health/Lifecycle.js"
 import type * as Target from "../llm/Target.js"
 import { Overload } from "../policy/Overload.js"
 import * as OpsGuard from "./internal/OpsGuard.js"
+import * as Verdict from "./internal/Verdict.js"
 import * as MetricsPage from "./MetricsPage.js"
 
 /**
@@ -44,6 +45,23 @@ export interface Lacking {
 }
 
 /**
+ * A page that wants to know who asks, or is not for reading only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Page<out R = never> {
+  /** Answers a caller: the person at this machine where nobody is asked, somebody without scopes on a public page. */
+  readonly answer: (caller: Principal.Principal) => HttpApp.Default<never, R>
+  /** `GET` unless given, and `HEAD` with it. */
+  readonly method?: "GET" | "POST" | undefined
+  /** Whether everybody may see it, and nobody is asked who it is; false unless given. */
+  readonly isPublic?: boolean | undefined
+  /** What a caller needs besides the scopes of all pages; nothing unless given. */
+  readonly scopes?: ReadonlyArray<string> | undefined
+}
+
+/**
  * @since 0.1.0
  * @category configuration
  */
@@ -53,7 +71,7 @@ export interface Options<out R = never> {
   /** How each model has been doing, for example `status` of a `ProviderChain`. */
   readonly models?: Effect.Effect<ReadonlyArray<Target.Status>> | undefined
   /** More pages by their paths, or one in place of `/metrics`. Guarded as `/healthz` is. */
-  readonly pages?: { readonly [path: string]: HttpApp.Default<never, R> } | undefined
+  readonly pages?: { readonly [path: string]: HttpApp.Default<never, R> | Page<R> } | undefined
   /** What a caller needs for more than `/livez` and `/readyz` where an `Authenticator` is; `ops:read` unless given. */
   readonly scopes?: ReadonlyArray<string> | undefined
 }
@@ -98,15 +116,6 @@ export const unavailable = (report: Health.Report, tools: ReadonlyArray<ToolNeed
 export const degraded = (report: Health.Report, tools: ReadonlyArray<ToolNeeds>): ReadonlyArray<Lacking> =>
   lacking(report, tools, ({ uses }) => uses)
 
-const modelOf = ({ breaker, coolingFor, coolingReason, headroom, id, inFlight, latencyMs }: Target.Status) => ({
-  id,
-  breaker,
-  ...(coolingFor === undefined ? {} : { restsForMs: Math.ceil(Duration.toMillis(coolingFor)), because: coolingReason }),
-  inFlight,
-  headroom,
-  ...(latencyMs === undefined ? {} : { latencyMs: Math.round(latencyMs) })
-})
-
 const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
 const json = (body: object, status = 200): HttpServerResponse.HttpServerResponse =>
@@ -114,10 +123,12 @@ const json = (body: object, status = 200): HttpServerResponse.HttpServerResponse
 
 const alive = json({ status: "up" })
 const notFound = json({ error: "not found" }, 404)
-const notAllowed = HttpServerResponse.setHeader(json({ error: "method not allowed" }, 405), "allow", "GET, HEAD")
+const notAllowed = {
+  GET: HttpServerResponse.setHeader(json({ error: "method not allowed" }, 405), "allow", "GET, HEAD"),
+  POST: HttpServerResponse.setHeader(json({ error: "method not allowed" }, 405), "allow", "POST")
+}
 
-/** How long a probe waits for a new verdict when there is an older one: a balancer gives up on those that are slow. */
-const patience = Duration.millis(250)
+const anybody = Principal.make({ id: "anybody" })
 
 const pathOf = (url: string): string => {
   const end = url.search(/[?#]/u)
@@ -135,8 +146,9 @@ const pathOf = (url: string): string => {
  * - `/metrics` is for Prometheus.
  *
  * None holds a secret. The first two are for everybody; where an `Authenticator`
- * is provided here, names and the other pages are for callers with `scopes`. Uses
- * the `Lifecycle` and the `Overload` that are provided here.
+ * is provided here, names and the other pages are for callers with `scopes`, and an
+ * `AuthObserver` is told of those who are refused. Uses the `Lifecycle` and the
+ * `Overload` that are provided here. A client that goes away ends its request.
  *
  * @since 0.1.0
  * @category constructors
@@ -145,62 +157,61 @@ export const make = <R = never>(
   options: Options<R> = {}
 ): Effect.Effect<HttpApp.Default<never, R>, never, Health.Health> =>
   Effect.gen(function*() {
-    const health = yield* Health.Health
+    const verdict = Verdict.make(yield* Health.Health)
     const lifecycle = Option.getOrUndefined(yield* Effect.serviceOption(Lifecycle))
     const overload = Option.getOrUndefined(yield* Effect.serviceOption(Overload))
     const guard = yield* OpsGuard.fromContext(options.scopes ?? ["ops:read"])
     const tools = options.tools ?? []
-    const pages = new Map<string, HttpApp.Default<never, R>>(
-      Object.entries({ "/metrics": MetricsPage.app, ...options.pages })
-    )
-    let last: Health.Report | undefined
-
-    const verdict = Effect.flatMap(
-      Effect.suspend(() =>
-        last === undefined ? Effect.asSome(health.report) : Effect.timeoutOption(health.report, patience)
-      ),
-      (report) => {
-        last = Option.getOrElse(report, () => last)
-        return last === undefined ? health.report : Effect.succeed(last)
-      }
-    )
 
     const state = () =>
       lifecycle === undefined
         ? undefined
         : { state: lifecycle.state(), since: new Date(lifecycle.since()).toISOString() }
 
-    const ready = (isKnown: boolean) =>
-      Effect.suspend(() => {
-        const now = lifecycle?.state() ?? "ready"
-        // Nothing that is asked could make it ready.
-        if (now !== "ready") return Effect.succeed(json({ status: now }, 503))
-        return Effect.map(verdict, (report) =>
-          json({
-            status: report.status,
-            ...(isKnown
-              ? { unavailable: unavailable(report, tools), degraded: degraded(report, tools) }
-              : {})
-          }, Health.isReady(report) ? 200 : 503))
-      })
+    const ready = Effect.flatMap(HttpServerRequest, (request) => {
+      const now = lifecycle?.state() ?? "ready"
+      // Nothing that is asked could make it ready.
+      if (now !== "ready") return Effect.succeed(json({ status: now }, 503))
+      return Effect.zipWith(guard.knows(request), verdict, (isKnown, report) =>
+        json({
+          status: report.status,
+          ...(isKnown
+            ? { unavailable: unavailable(report, tools), degraded: degraded(report, tools) }
+            : {})
+        }, Health.isReady(report) ? 200 : 503), { concurrent: true })
+    })
 
     const healthy = Effect.zipWith(verdict, options.models ?? Effect.succeed([]), (report, models) =>
       json({
         ...report,
-        models: models.map(modelOf),
+        models: models.map(Verdict.modelOf),
         unavailable: unavailable(report, tools),
         degraded: degraded(report, tools),
         ...(lifecycle === undefined ? {} : { lifecycle: state() }),
         ...(overload === undefined ? {} : { pressure: overload.pressure() })
       }))
 
-    return Effect.flatMap(HttpServerRequest, (request): HttpApp.Default<never, R> => {
-      const path = pathOf(request.url)
-      const page = path === "/healthz" ? healthy : pages.get(path)
-      if (page === undefined && path !== "/livez" && path !== "/readyz") return Effect.succeed(notFound)
-      if (request.method !== "GET" && request.method !== "HEAD") return Effect.succeed(notAllowed)
-      if (path === "/livez") return Effect.succeed(alive)
-      if (page === undefined) return Effect.flatMap(guard.knows(request), ready)
-      return Effect.flatMap(guard.refusal(request), (refusal) => refusal === undefined ? page : Effect.succeed(refusal))
-    })
+    const pages = new Map<string, Page<R>>(
+      Object.entries({
+        "/metrics": MetricsPage.app,
+        ...options.pages,
+        "/healthz": healthy,
+        "/livez": { answer: () => Effect.succeed(alive), isPublic: true },
+        "/readyz": { answer: () => ready, isPublic: true }
+      }).map(([path, page]): [string, Page<R>] => [path, "answer" in page ? page : { answer: () => page }])
+    )
+
+    const serve = (request: HttpServerRequest): HttpApp.Default<never, R> => {
+      const page = pages.get(pathOf(request.url))
+      if (page === undefined) return Effect.succeed(notFound)
+      const { answer, isPublic = false, method = "GET", scopes } = page
+      if (request.method !== method && !(method === "GET" && request.method === "HEAD")) {
+        return Effect.succeed(notAllowed[method])
+      }
+      if (isPublic) return answer(anybody)
+      return Effect.matchEffect(guard.caller(request, scopes), { onFailure: Effect.succeed, onSuccess: answer })
+    }
+
+    // A platform runs applications where nothing can be interrupted: no time limit in them would hold.
+    return Effect.flatMap(HttpServerRequest, (request) => Effect.interruptible(serve(request)))
   })

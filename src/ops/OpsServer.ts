@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
+import type { Socket } from "node:net"
 import { Authenticator } from "../auth/Authenticator.js"
 import * as HttpTransportError from "../transport/HttpTransportError.js"
 import * as OpsRequest from "./internal/OpsRequest.js"
@@ -86,8 +87,38 @@ const create = (): Http.Server => {
     maxHeaderSize: 16 * 1024
   })
   server.maxConnections = 256
+  // Beyond 2,000 Node would leave headers out unseen, a second Host among them; their length is bounded.
+  server.maxHeadersCount = 0
   return server
 }
+
+/** How long an answer may take to leave once it is whole: a reader that takes nothing would hold its connection for ever. */
+const leavingMillis = 10_000
+
+/** Requests of one connection that may wait for their answers, which HTTP/1.1 gives in turn. */
+const mostPipelined = 16
+
+const expectReader = (response: Http.ServerResponse): void => {
+  response.once("prefinish", () => {
+    if (response.writableLength === 0) return
+    const timer = setTimeout(() => response.socket?.destroy(), leavingMillis)
+    response.once("close", () => clearTimeout(timer))
+  })
+}
+
+/** Counts a request until it is answered; false when there are too many on its connection. */
+const counting = () => {
+  const waiting = new WeakMap<Socket, number>()
+  return ({ socket }: Http.IncomingMessage, response: Http.ServerResponse): boolean => {
+    const count = waiting.get(socket) ?? 0
+    if (count >= mostPipelined) return false
+    waiting.set(socket, count + 1)
+    response.once("close", () => waiting.set(socket, (waiting.get(socket) ?? 1) - 1))
+    return true
+  }
+}
+
+const tooMany: OpsRequest.Refused = { status: 503, error: "too many requests wait on this connection" }
 
 const listen = (server: Http.Server, at: { readonly port: number; readonly host: string }) =>
   Effect.async<{ readonly address: string; readonly port: number }, NodeJS.ErrnoException>((resume) => {
@@ -128,8 +159,10 @@ export const make = <R = never>(
     const refusal = OpsRequest.gate(options.allowedHosts ?? (isLocal ? OpsRequest.loopback : ["*"]))
     const handle = yield* NodeHttpServer.makeHandler(app)
     const server = create()
+    const count = counting()
     server.on("request", (request, response) => {
-      const refused = refusal(request)
+      expectReader(response)
+      const refused = refusal(request) ?? (count(request, response) ? undefined : tooMany)
       if (refused === undefined) return handle(request, response)
       // What was not read would be taken for the next request.
       response.shouldKeepAlive = false

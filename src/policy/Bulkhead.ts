@@ -20,7 +20,7 @@ import * as TimeLimit from "./TimeLimit.js"
 export interface Options {
   /** Runs at once, 1 or more. */
   readonly limit: number
-  /** Calls that may wait, 0 or more. */
+  /** Calls that may wait, 0 or more. When so many do, a call of who has fewer takes the place of the last of who has most. */
   readonly queue: number
   /** The longest a call waits, in milliseconds; `TimeLimit` ends the wait sooner. */
   readonly maxWaitMillis: number
@@ -42,7 +42,8 @@ export interface Full {
 
 /**
  * Places for calls. Those who wait are served caller by caller (round robin), and
- * first come first served within one caller. A call that is interrupted while it
+ * first come first served within one caller; nor does one caller keep others from
+ * waiting, however many calls it sends. A call that is interrupted while it
  * waits leaves the queue; one that runs gives its place back however it ends.
  *
  * @since 0.1.0
@@ -74,7 +75,7 @@ const firstLook = 100
 const longestLook = 1600
 
 interface Waiter extends Turns.Waiter, Expiries.Expiring {
-  outcome: "place" | "late" | undefined
+  outcome: "place" | "late" | "crowded" | undefined
   resume: ((outcome: Effect.Effect<void>) => void) | undefined
 }
 
@@ -109,7 +110,7 @@ export const make = (options: Options): Bulkhead => {
       : Math.min(longestRetry, Math.max(1, Math.ceil(interval * (turns.waiting() + 1))))
   })
 
-  const end = (waiter: Waiter, outcome: "place" | "late"): void => {
+  const end = (waiter: Waiter, outcome: "place" | "late" | "crowded"): void => {
     expiries.remove(waiter)
     waiter.outcome = outcome
     waiter.resume?.(Exit.void)
@@ -171,6 +172,16 @@ export const make = (options: Options): Bulkhead => {
     )
   }
 
+  /** Whether there is room to wait: that of who takes the most, if need be. */
+  const hasRoom = (caller: string): boolean => {
+    if (turns.waiting() < queue) return true
+    const last = turns.longest(caller)
+    if (last === undefined) return false
+    turns.quit(last)
+    end(last, "crowded")
+    return true
+  }
+
   const wait = (caller: string, at: number): { readonly waiter: Waiter; readonly turn: Effect.Effect<void> } => {
     const waiter: Waiter = { ...Turns.waiter(caller), at, index: -1, outcome: undefined, resume: undefined }
     turns.join(waiter)
@@ -193,7 +204,7 @@ export const make = (options: Options): Bulkhead => {
     // Between taking a place and seeing to its return nothing may come.
     return Effect.uninterruptibleMask((restore): Effect.Effect<A, E | E2, R> => {
       if (turns.enter(caller)) return within(caller, restore(effect))
-      if (turns.waiting() >= queue) return restore(onFull(full("queueFull")))
+      if (!hasRoom(caller)) return restore(onFull(full("queueFull")))
       return Effect.flatMap(FiberRef.get(TimeLimit.current), (timeLimit) =>
         Effect.clockWith((clock) => {
           const { turn, waiter } = wait(caller, Math.min(nowOf(clock) + maxWaitMillis, timeLimit))
@@ -208,7 +219,7 @@ export const make = (options: Options): Bulkhead => {
             onSuccess: (): Effect.Effect<A, E | E2, R> =>
               waiter.outcome === "place"
                 ? within(caller, restore(effect))
-                : restore(onFull(full("waitedTooLong")))
+                : restore(onFull(full(waiter.outcome === "crowded" ? "queueFull" : "waitedTooLong")))
           })
         }))
     })

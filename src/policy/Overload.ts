@@ -12,11 +12,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { getHeapStatistics } from "node:v8"
+import * as LoopWatch from "./internal/LoopWatch.js"
 import type { Priority } from "./Policy.js"
 
 /**
- * 0: all is well; 1: calls of priority `background` are turned away; 2: those of
- * `normal` too; 3: all.
+ * 0: all is well; 1: calls of priority `background` are turned away, and of
+ * `normal` those for which there is no time in a turn of the event loop; 2: more
+ * and more of `normal`; 3: all.
  *
  * @since 0.1.0
  * @category models
@@ -43,8 +45,13 @@ export interface Pressure {
  */
 export class Overload extends Context.Tag("causeway/Overload")<Overload, {
   readonly pressure: () => Pressure
-  /** How many milliseconds to stay away, not the same for everybody; 0 when the call may come in. */
-  readonly turnsAway: (priority: Priority) => number
+  /**
+   * How many milliseconds to stay away, not the same for everybody; 0 when the
+   * call may come in. `tool` is what is begun then: the log names it when the event
+   * loop is held up after that. Who asks without one, and was let in, is let in with
+   * one right after.
+   */
+  readonly turnsAway: (priority: Priority, tool?: string) => number
 }>() {}
 
 /**
@@ -80,6 +87,8 @@ export interface Options {
   readonly calmFor?: Duration.DurationInput | undefined
   /** Measures; Node's own histogram of the loop's delay and heap statistics unless given. */
   readonly measure?: (() => { readonly loopDelayMs: number; readonly heapRatio: number }) | undefined
+  /** Tells how late the loop is at the moment; a timer of 25 ms unless given. */
+  readonly watch?: LoopWatch.LoopWatch | undefined
 }
 
 interface Measured {
@@ -96,13 +105,17 @@ const usualRatios: Thresholds = [0.85, 0.92, 0.97]
 const resolutionMs = 20
 const logEveryMs = 1000
 
-/** The lowest level at which calls of a priority are turned away. */
-const barredFrom: { readonly [P in Priority]: Level } = { background: 1, normal: 2, critical: 3 }
+/** The lowest level at which all calls of a priority are turned away; of `normal` ones, a share is let in before. */
+const barredFrom: { readonly [P in Priority]: Level } = { background: 1, normal: 3, critical: 3 }
+
+/** With each look of level 2 fewer, down to one in 64, and more with each one below. */
+const nextShare = (share: number, isPressed: boolean): number =>
+  isPressed ? Math.max(1 / 64, share * 0.7) : Math.min(1, Math.max(1 / 64, share) * 1.5)
 
 const turned: { readonly [L in Level]: string } = {
   0: "every call is let in",
-  1: "background calls are turned away",
-  2: "background and normal calls are turned away",
+  1: "background calls are turned away, and normal ones as far as need be",
+  2: "background calls are turned away, and more and more of the normal ones",
   3: "every call is turned away"
 }
 
@@ -110,6 +123,8 @@ const levelOf = (value: number, [one, two, three]: Thresholds): Level =>
   value >= three ? 3 : value >= two ? 2 : value >= one ? 1 : 0
 
 const below = (level: Level): Level => (level === 3 ? 2 : level === 2 ? 1 : 0)
+
+const above = (level: Level): Level => (level === 0 ? 1 : level === 1 ? 2 : 3)
 
 const isRising = (thresholds: Thresholds, most: number): boolean => {
   const [one, two, three] = thresholds
@@ -142,10 +157,29 @@ const nodeMeasure = (everyMs: number): Effect.Effect<() => Measured, never, Scop
     }
   )
 
+/** What may have held up the loop, as far as that can be known. */
+const blame = ({ tools }: LoopWatch.Stall): string =>
+  tools.length === 0
+    ? "no call began just before, so one that was under way did it, or garbage collection"
+    : `what began just before: ${tools.join(", ")}`
+
 /**
- * Looks at intervals until the scope closes. A level is entered at once and left
- * one step at a time; each change is logged, at most one line a second. Fails when
- * thresholds do not rise, or a time is not above zero.
+ * Looks at intervals until the scope closes. A level by the heap is entered at
+ * once; one by the event loop when two looks in a row have seen it, so that a
+ * single pause is none, and one step at a time, since the step before may do. Levels
+ * are left one step at a time; each change is logged, and so is what held up the
+ * loop for as long as level 2 takes, at most one line of each a second.
+ *
+ * Of `normal` calls, none is let in while the heap is at level 2; while the event
+ * loop is, fewer with each look. Since what is let in may be what makes it late,
+ * nobody would get anything done if all were turned away and let in by turns.
+ *
+ * At any moment, calls are also turned away when the turn of the loop that they
+ * came in has taken too long already: at level 0 as long as level 3 says, above it
+ * as long as level 1 says for `normal`, and level 2 for `critical` calls. So much
+ * work is done in each turn, and the rest is answered soon.
+ *
+ * Fails when thresholds do not rise, or a time is not above zero.
  *
  * @since 0.1.0
  * @category constructors
@@ -170,12 +204,32 @@ export const make = (
 
     const clock = yield* Effect.clock
     const measure = options.measure ?? (yield* nodeMeasure(Duration.toMillis(every)))
+    const watch = options.watch ?? (yield* LoopWatch.make)
+    const [firstDelay, secondDelay, thirdDelay] = delays
+    const mostLate: { readonly [P in Priority]: number } = {
+      background: 0,
+      normal: firstDelay,
+      critical: secondDelay
+    }
     let pressure: Pressure = { level: 0, loopDelayMs: 0, heapRatio: 0 }
     /** Since when less was measured than the level stands for. */
     let calmSince: number | undefined
     let logged: Level = 0
     let loggedAt = -Infinity
+    let blamedAt = -Infinity
     let turnedAway = 0
+    /** Of normal calls, the part that is let in, and how much of the next one is. */
+    let share = 1
+    let credit = 0
+    /** What was seen last when a call was let in whose tool was not told. */
+    let asked: Pressure | undefined
+    const isOfShare = (): boolean => {
+      if (share === 1) return true
+      credit += share
+      if (credit < 1) return false
+      credit -= 1
+      return true
+    }
 
     const nextLevel = (measured: Level, now: number): Level => {
       const { level } = pressure
@@ -189,7 +243,7 @@ export const make = (
       return below(level)
     }
 
-    const report = (now: number): Effect.Effect<void> => {
+    const reportLevel = (now: number): Effect.Effect<void> => {
       const { heapRatio, level, loopDelayMs } = pressure
       if (level === logged || now - loggedAt < logEveryMs) return Effect.void
       const line = `Overload level ${level} after ${logged}: the event loop was ${Math.round(loopDelayMs)} ms late, ` +
@@ -200,24 +254,46 @@ export const make = (
       return isWorse ? Effect.logWarning(line) : Effect.logInfo(line)
     }
 
+    const reportStall = (now: number): Effect.Effect<void> => {
+      const stall = watch.takeWorst()
+      if (stall === undefined || stall.ms < secondDelay || now - blamedAt < logEveryMs) return Effect.void
+      blamedAt = now
+      return Effect.logWarning(`The event loop was held up for ${Math.round(stall.ms)} ms; ${blame(stall)}`)
+    }
+
     const look = Effect.suspend(() => {
-      const now = clock.unsafeCurrentTimeMillis()
+      const now = Number(clock.unsafeCurrentTimeNanos()) / 1e6
       const { heapRatio, loopDelayMs } = measure()
-      const delayed = levelOf(loopDelayMs, delays)
+      // One pause, be it of garbage collection, says nothing of the next second.
+      const delayed = levelOf(Math.min(loopDelayMs, pressure.loopDelayMs), delays)
+      const step = delayed > pressure.level ? above(pressure.level) : delayed
       const filled = levelOf(heapRatio, ratios)
-      pressure = { level: nextLevel(delayed > filled ? delayed : filled, now), loopDelayMs, heapRatio }
-      return report(now)
+      pressure = { level: nextLevel(step > filled ? step : filled, now), loopDelayMs, heapRatio }
+      share = filled >= 2 ? 0 : nextShare(share, step >= 2)
+      return Effect.zipRight(reportStall(now), reportLevel(now))
     })
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(every), look)))
 
     return {
       pressure: () => pressure,
-      turnsAway: (priority) => {
+      turnsAway: (priority, tool) => {
         const { level } = pressure
-        if (level < barredFrom[priority]) return 0
+        // A transport has asked for this call just now, and a share is not taken of a share.
+        const isAsked = tool !== undefined && asked === pressure
+        asked = undefined
+        const isAway = !isAsked && (
+          level >= barredFrom[priority] ||
+          watch.late() >= (level === 0 ? thirdDelay : mostLate[priority]) ||
+          (priority === "normal" && !isOfShare())
+        )
+        if (!isAway) {
+          if (tool === undefined) asked = pressure
+          else watch.begin(tool)
+          return 0
+        }
         // Those that are turned away together should not come back together.
         turnedAway = (turnedAway + 1) % 8
-        return Math.round(calmMs * level * (1 + turnedAway / 8))
+        return Math.round(calmMs * Math.max(1, level) * (1 + turnedAway / 8))
       }
     }
   })

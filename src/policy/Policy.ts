@@ -15,10 +15,10 @@ import type * as Types from "effect/Types"
 import type { Retryable } from "./Backoff.js"
 import type * as CircuitBreaker from "./CircuitBreaker.js"
 import type { IdempotencyStore } from "./IdempotencyStore.js"
+import * as PolicyJoin from "./internal/PolicyJoin.js"
 import type {
   Cache,
   Concurrency,
-  Dimension,
   Idempotent,
   MinConfidence,
   Parts,
@@ -172,24 +172,8 @@ const prototype = {
   }
 }
 
-const nothing: Parts = {
-  priority: Option.none(),
-  sizeLimit: Option.none(),
-  idempotent: Option.none(),
-  rateLimits: [],
-  concurrency: Option.none(),
-  coalesce: false,
-  fallbacks: [],
-  cache: Option.none(),
-  circuitBreaker: Option.none(),
-  timeout: Option.none(),
-  retry: Option.none(),
-  attemptTimeout: Option.none(),
-  minConfidence: Option.none()
-}
-
 const make = <N extends Repeats, R>(parts: Partial<Parts>): Policy<N, R> =>
-  Object.assign(Object.create(prototype), nothing, parts)
+  Object.assign(Object.create(prototype), PolicyJoin.nothing, parts)
 
 /**
  * Whether a value is a policy.
@@ -343,44 +327,28 @@ export const fallback = (to: "stale" | { readonly tool: string; readonly why: st
  */
 export const priority = (priority: Priority): Policy => make({ priority: Option.some(priority) })
 
-const sizes = (self: Option.Option<SizeLimit>, that: Option.Option<SizeLimit>): Option.Option<SizeLimit> =>
-  Option.isSome(self) && Option.isSome(that)
-    ? Option.some({ ...self.value, ...that.value })
-    : Option.orElse(that, () => self)
-
-/** Two limits of the same bucket are one. */
-const bucketOf = ({ name, per }: RateLimit): string =>
-  JSON.stringify([name ?? "calls", [...new Set(per ?? defaultPer)].sort()])
+export {
+  /**
+   * Whose calls share a bucket unless a limit says otherwise.
+   *
+   * @since 0.1.0
+   * @category configuration
+   */
+  defaultPer
+} from "./internal/PolicyJoin.js"
 
 /**
- * Whose calls share a bucket unless a limit says otherwise.
+ * The age at which a kept answer is half as sure as it was: unless given, 4 times
+ * as long as it is kept for, or as it may stand in for where it is for that alone.
  *
  * @since 0.1.0
- * @category configuration
+ * @category accessors
  */
-export const defaultPer: ReadonlyArray<Dimension> = ["caller", "tool"]
-
-const over = (self: Parts, that: Parts): Parts => ({
-  priority: Option.orElse(that.priority, () => self.priority),
-  sizeLimit: sizes(self.sizeLimit, that.sizeLimit),
-  idempotent: Option.orElse(that.idempotent, () => self.idempotent),
-  rateLimits: [
-    ...self.rateLimits.filter((limit) => !that.rateLimits.some((other) => bucketOf(other) === bucketOf(limit))),
-    ...that.rateLimits
-  ],
-  concurrency: Option.orElse(that.concurrency, () => self.concurrency),
-  coalesce: self.coalesce || that.coalesce,
-  fallbacks: [
-    ...self.fallbacks.filter(({ _tag }) => !that.fallbacks.some((other) => other._tag === _tag)),
-    ...that.fallbacks
-  ],
-  cache: Option.orElse(that.cache, () => self.cache),
-  circuitBreaker: Option.orElse(that.circuitBreaker, () => self.circuitBreaker),
-  timeout: Option.orElse(that.timeout, () => self.timeout),
-  retry: Option.orElse(that.retry, () => self.retry),
-  attemptTimeout: Option.orElse(that.attemptTimeout, () => self.attemptTimeout),
-  minConfidence: Option.orElse(that.minConfidence, () => self.minConfidence)
-})
+export const halfLifeOf = ({ halfLife, staleFor = 0, timeToLive }: Cache): Duration.Duration => {
+  if (halfLife !== undefined) return Duration.decode(halfLife)
+  const kept = Duration.decode(timeToLive)
+  return Duration.times(Duration.isZero(kept) ? Duration.decode(staleFor) : kept, 4)
+}
 
 /**
  * Joins policies into one. Where two set the same thing, the later one counts,
@@ -392,7 +360,7 @@ const over = (self: Parts, that: Parts): Parts => ({
  */
 export const all = <const P extends ReadonlyArray<Any>>(
   ...policies: P
-): Policy<Needs<P[number]>, Services<P[number]>> => make(policies.reduce(over, nothing))
+): Policy<Needs<P[number]>, Services<P[number]>> => make(policies.reduce<Parts>(PolicyJoin.over, PolicyJoin.nothing))
 
 /**
  * What every call gets unless told otherwise: 30 seconds in all, one try; 64

@@ -17,7 +17,6 @@ import * as RedisTrouble from "../redis/RedisTrouble.js"
 import * as Buckets from "./internal/Buckets.js"
 import * as LocalShare from "./internal/LocalShare.js"
 import * as RedisAway from "./internal/RedisAway.js"
-import * as RedisDesk from "./internal/RedisDesk.js"
 import * as SharedBuckets from "./internal/SharedBuckets.js"
 import type { Verdict } from "./RateLimiter.js"
 import { RateLimiter } from "./RateLimiter.js"
@@ -86,30 +85,20 @@ export const make = (
       )
     }
     const clock = yield* Effect.clock
-    const away = yield* RedisAway.make
-    const desk = yield* RedisDesk.make({
+    const away = yield* RedisAway.open({
       options,
       user: "the rate limiter",
       prefix: "causeway:limit:",
       scripts: SharedBuckets.scripts,
-      deadline: options.deadline ?? "50 millis",
-      report: (_, trouble) => {
-        if (trouble !== undefined) away.fall(trouble)
-      }
+      deadline: options.deadline ?? "50 millis"
     })
+    const { desk, fall } = away
     const shared = SharedBuckets.make(desk)
     const local = outage.mode === "local" ? LocalShare.make(instances) : undefined
     const now = (): number => Number(clock.unsafeCurrentTimeNanos() / 1000n)
     let isForeignTold = false
 
-    if (!desk.isCluster) {
-      yield* away.watch({ probe: desk.ask(shared.probe), name: desk.name, meanwhile: words[outage.mode] })
-    }
-
-    // In a cluster each node is away by itself, and its connection knows.
-    const fall = (trouble: RedisTrouble.Trouble): void => {
-      if (!desk.isCluster && trouble !== RedisDesk.hurried) away.fall(trouble)
-    }
+    yield* away.watch({ probe: shared.probe, meanwhile: words[outage.mode] })
 
     const named = (takes: SharedBuckets.Takings): SharedBuckets.Takings =>
       Arr.map(takes, (one) => ({ ...one, key: desk.keyOf(one.key) }))

@@ -16,7 +16,6 @@ import type * as RedisConnection from "../redis/RedisConnection.js"
 import type * as RedisTrouble from "../redis/RedisTrouble.js"
 import * as Generations from "./internal/Generations.js"
 import * as RedisAway from "./internal/RedisAway.js"
-import * as RedisDesk from "./internal/RedisDesk.js"
 import type { Kept } from "./ResultCache.js"
 import { ResultCache } from "./ResultCache.js"
 
@@ -76,17 +75,14 @@ export const make = (
   options: Options
 ): Effect.Effect<Context.Tag.Service<ResultCache>, RedisTrouble.Trouble, Scope.Scope> =>
   Effect.gen(function*() {
-    const away = yield* RedisAway.make
-    const desk = yield* RedisDesk.make({
+    const away = yield* RedisAway.open({
       options,
       user: "the cache of answers",
       prefix: "causeway:cache:",
       scripts: Generations.scripts,
-      deadline: options.deadline ?? "50 millis",
-      report: (_, trouble) => {
-        if (trouble !== undefined) away.fall(trouble)
-      }
+      deadline: options.deadline ?? "50 millis"
     })
+    const { desk } = away
     const maxEntryBytes = options.maxEntryBytes ?? 1024 * 1024
     const generations = Generations.make(desk)
     const probe = Effect.zipRight(
@@ -94,9 +90,7 @@ export const make = (
       generations.refresh
     )
 
-    if (!desk.isCluster) {
-      yield* away.watch({ probe: desk.ask(probe), name: desk.name, meanwhile: "answers are not kept" })
-    }
+    yield* away.watch({ probe, meanwhile: "answers are not kept" })
 
     const ask = <A>(command: Effect.Effect<A, RedisTrouble.Trouble>, otherwise: A): Effect.Effect<A> =>
       Effect.suspend(() =>
@@ -104,8 +98,7 @@ export const make = (
           ? Effect.succeed(otherwise)
           : Effect.catchAll(desk.ask(command), (trouble) =>
             Effect.sync(() => {
-              // In a cluster each node is away by itself, and its connection knows.
-              if (!desk.isCluster && trouble !== RedisDesk.hurried) away.fall(trouble)
+              away.fall(trouble)
               return otherwise
             }))
       )

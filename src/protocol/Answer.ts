@@ -374,6 +374,7 @@ export const make = <Caller>(revision: Revision, handlers: Handlers<Caller>, opt
         clientCapabilities: asker.clientCapabilities,
         clientInfo: asker.clientInfo,
         timeoutMs: asker.arrival.timeoutMs,
+        noted: asker.arrival.noted,
         meta: asker.meta,
         progress: voice.progress.report,
         log: voice.log.log

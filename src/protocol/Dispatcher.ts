@@ -138,6 +138,14 @@ export const outOfBounds = (reason: string): Reply => {
   return { status: 400, body: JsonRpc.error(undefined, refusal), refusal }
 }
 
+/**
+ * The reply to a text in which an object names a member twice.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ambiguous: Reply = outOfBounds("the message names a member of an object twice")
+
 const unknownClient: Standing = {
   version: Revisions.unnamed.version,
   clientCapabilities: Object.freeze({}),

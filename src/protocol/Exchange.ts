@@ -9,6 +9,7 @@ import type * as JsonRpc from "./JsonRpc.js"
 import type * as Logging from "./Logging.js"
 import type { McpError } from "./McpError.js"
 import type { ClientCapabilities, Implementation, RequestId } from "./McpSchema.js"
+import type { Noted } from "./Quota.js"
 
 /**
  * Reads one header by its lower-case name; several values of one name are
@@ -52,6 +53,8 @@ export interface Arrival<out Caller> {
   readonly canStream: boolean
   /** For how many milliseconds the client waits, as far as the transport was told. */
   readonly timeoutMs?: number | undefined
+  /** Where that goes which is found out about the call and stands beside the answer; nowhere unless given. */
+  readonly noted?: Noted | undefined
 }
 
 /**

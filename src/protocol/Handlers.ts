@@ -11,6 +11,7 @@ import type { McpError } from "./McpError.js"
 import type * as Mcp from "./McpSchema.js"
 import type * as McpTask from "./McpTask.js"
 import type { ParameterHeader } from "./ParameterHeader.js"
+import type { Noted } from "./Quota.js"
 
 /**
  * What a handler may know of the request it answers.
@@ -30,6 +31,8 @@ export interface RequestContext<out Caller> {
   readonly clientInfo?: Mcp.Implementation | undefined
   /** For how many milliseconds the client waits, as far as the transport was told; `meta` may say it too. */
   readonly timeoutMs?: number | undefined
+  /** Where that goes which a transport says beside the answer; absent where it says nothing. */
+  readonly noted?: Noted | undefined
   /** `params._meta`: attacker-controlled JSON. */
   readonly meta: { readonly [key: string]: unknown }
   /** Reports progress; does nothing when the client did not ask for it or when `progress` did not grow. */

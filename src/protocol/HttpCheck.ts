@@ -1,6 +1,6 @@
 /**
- * What HTTP asks of a message besides its body: the verb, the media type, and
- * the headers that repeat parts of it.
+ * What HTTP asks of a message besides its body: the headers that repeat parts of
+ * it.
  *
  * @since 0.1.0
  */
@@ -9,21 +9,6 @@ import * as HeaderValue from "./HeaderValue.js"
 import type * as JsonRpc from "./JsonRpc.js"
 import type { McpError } from "./McpError.js"
 import { headerMismatch } from "./McpError.js"
-
-/**
- * What a transport must refuse before it reads a body: rows 1 to 3 of the table
- * for HTTP. The status to answer, or nothing when the body is to be read; 405
- * goes with `Allow: POST`.
- *
- * @since 0.1.0
- * @category guards
- */
-export const door = (verb: string, contentType: string | undefined): 405 | 415 | undefined => {
-  if (verb !== "POST") return 405
-  const end = contentType?.indexOf(";") ?? -1
-  const mediaType = end === -1 ? contentType : contentType?.slice(0, end)
-  return mediaType?.trim().toLowerCase() === "application/json" ? undefined : 415
-}
 
 /** Which parameter the header `Mcp-Name` repeats. */
 const named: ReadonlyMap<string, string> = new Map([

@@ -1,6 +1,7 @@
 /**
  * Tells, before a JSON text is parsed, whether parsing it would cost more than a
- * server wants to spend.
+ * server wants to spend; and after, whether another reader could understand
+ * another message.
  *
  * @since 0.1.0
  */
@@ -38,6 +39,7 @@ const countOf = (text: string, bracket: string, most: number): number => {
 /** Where the string that opened before `from` ends; the end of the text when it does not. */
 const endOfString = (text: string, from: number): number => {
   for (let end = text.indexOf("\"", from); end !== -1; end = text.indexOf("\"", end + 1)) {
+    if (text.charCodeAt(end - 1) !== 0x5c) return end
     let slashes = 0
     while (end - slashes > from && text.charCodeAt(end - slashes - 1) === 0x5c) slashes++
     if (slashes % 2 === 0) return end
@@ -106,3 +108,50 @@ export const check = (text: string, bounds: Bounds): string | undefined => {
   }
   return scan(text, bounds)
 }
+
+/** A message, its parameters, and their arguments and `_meta`; or a batch, its messages and their parameters. */
+const namedLevels = 3
+
+/** How many members the arrays and objects of the first levels have, as they are written. */
+const written = (text: string): number => {
+  let depth = 0
+  let members = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x22) {
+      at = endOfString(text, at + 1)
+    } else if (code === 0x2c) {
+      if (depth <= namedLevels) members++
+    } else if (code === 0x5b || code === 0x7b) {
+      depth++
+      if (depth > namedLevels) continue
+      while (isSpace(text.charCodeAt(at + 1))) at++
+      const next = text.charCodeAt(at + 1)
+      if (next !== 0x5d && next !== 0x7d) members++
+    } else if (code === 0x5d || code === 0x7d) {
+      depth--
+    }
+  }
+  return members
+}
+
+/** How many they have once they are read. */
+const kept = (value: unknown, levels: number): number => {
+  if (typeof value !== "object" || value === null) return 0
+  const members: ReadonlyArray<unknown> = Array.isArray(value) ? value : Object.values(value)
+  let count = members.length
+  if (levels === 1) return count
+  for (const member of members) if (typeof member === "object") count += kept(member, levels - 1)
+  return count
+}
+
+/**
+ * Whether an object near the root names a member twice: a parser keeps the last
+ * of them, and what stands before the server may have believed the first. Looks
+ * at three levels: of a message, down to its arguments. `value` is what
+ * `JSON.parse` made of the text.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isAmbiguous = (text: string, value: unknown): boolean => written(text) !== kept(value, namedLevels)

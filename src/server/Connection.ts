@@ -23,9 +23,8 @@ import { Code, invalidRequest, McpError } from "../protocol/McpError.js"
 import type { RequestId } from "../protocol/McpSchema.js"
 import * as Announcements from "./internal/Announcements.js"
 import * as InFlight from "./internal/InFlight.js"
-import * as OwnAsks from "./internal/OwnAsks.js"
-import * as RefusalLog from "./internal/RefusalLog.js"
 import * as Outgoing from "./Outgoing.js"
+import * as Refusals from "./Refusals.js"
 
 /**
  * The peer's side of a connection.
@@ -34,7 +33,7 @@ import * as Outgoing from "./Outgoing.js"
  * @category models
  */
 export interface Connection {
-  /** Takes one message as text; text that is not JSON, or is out of bounds, is answered with an error. */
+  /** Takes one message as text; text that is not JSON, is out of bounds, or names a member twice is answered with an error. */
   readonly receiveText: (text: string) => void
   /** Takes what is no text: a line that is too long, or not UTF-8. It is answered with a parse error. */
   readonly receiveUnreadable: () => void
@@ -76,6 +75,7 @@ export interface Peer {
  */
 export interface Services {
   readonly dispatcher: Dispatcher.Dispatcher<Principal>
+  /** Of this process: an answer can come on that pipe alone, and one that nobody waits for must not travel. */
   readonly pendingAsks: Context.Tag.Service<PendingAsks>
   /** Nothing is announced unasked without it. */
   readonly changes: Context.Tag.Service<Changes> | undefined
@@ -119,10 +119,16 @@ const tooMany = new McpError({
  */
 export const make = (services: Services, peer: Peer): Effect.Effect<Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { bounds, changes, dispatcher } = services
+    const { bounds, changes, dispatcher, pendingAsks } = services
     const fork = Runtime.runFork(yield* Effect.runtime<never>())
-    const refusals = yield* RefusalLog.make
-    const asks = OwnAsks.make(services.pendingAsks)
+    const refusals = yield* Effect.acquireRelease(
+      Effect.sync(() => Refusals.make(fork, (count) => `${count} more messages of this connection were refused`)),
+      (refusals) => Effect.sync(refusals.close)
+    )
+    const note = (refusal: McpError): void => {
+      const line = `A message was refused: ${Refusals.reasonOf(refusal)}`
+      refusals.note(Refusals.isProbe(refusal) ? Effect.logDebug(line) : Effect.logWarning(line))
+    }
     const owner = randomUUID()
     const maxInFlight = Math.max(1, peer.maxInFlight ?? 1024)
     const patience = peer.patience ?? interruptMillis
@@ -149,7 +155,7 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
     const timeout = Duration.decode(services.askTimeout ?? "10 minutes")
     const askAbout = (about: RequestId | undefined): NonNullable<Standing["ask"]> =>
       Outgoing.ask({
-        pendingAsks: asks,
+        pendingAsks,
         owner,
         send: (json) => {
           send(json, about)
@@ -160,7 +166,7 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
 
     const say = (reply: Reply | undefined): void => {
       if (reply === undefined) return
-      if (reply.refusal !== undefined) refusals.note(reply.refusal)
+      if (reply.refusal !== undefined) note(reply.refusal)
       send(reply.body)
     }
 
@@ -170,7 +176,7 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
           return inFlight.cancel(tell.id)
         case "Response":
           fork(Effect.catchAll(
-            Outgoing.answer(asks, owner, tell.response),
+            Outgoing.answer(pendingAsks, owner, tell.response),
             ({ message }) => Effect.logWarning(`An answer of a client was lost: ${message}`)
           ))
           return
@@ -206,7 +212,7 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
       let left = parts.length
       parts.forEach((part, index) => {
         const deliverPart: InFlight.Deliver = (reply) => {
-          if (reply?.refusal !== undefined) refusals.note(reply.refusal)
+          if (reply?.refusal !== undefined) note(reply.refusal)
           replies[index] = reply
           left -= 1
           if (left === 0) deliver(Dispatcher.gather(replies))
@@ -251,6 +257,7 @@ export const make = (services: Services, peer: Peer): Effect.Effect<Connection, 
       } catch {
         return say(dispatcher.unparsable)
       }
+      if (JsonBounds.isAmbiguous(text, message)) return say(Dispatcher.ambiguous)
       receive(message)
     }
 

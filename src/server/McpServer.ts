@@ -64,6 +64,11 @@ export class McpServer extends Context.Tag("causeway/McpServer")<McpServer, {
   ) => (() => void) | undefined
   /** Which calls like this one go first when there is too much to do; `undefined` for what is let in as long as anything is. */
   readonly priority: (message: unknown) => Priority | undefined
+  /**
+   * Tells whoever observes calls that a message was turned away by a transport
+   * which had too much to do; or that something was, of which nothing is known.
+   */
+  readonly turnedAway: (message?: unknown, caller?: Principal) => void
   /** The reply to a body that is not JSON. */
   readonly unparsable: Reply
   /** Serves a peer on a pipe until the scope closes. */
@@ -241,6 +246,7 @@ export const make = (
       },
       openStream: (session, caller, send) => sessions.listen(session, caller, send),
       priority: (message) => Urgency.of(registry, message),
+      turnedAway: (message, caller) => Urgency.tell(registry, message, caller),
       unparsable: dispatcher.unparsable,
       connect: (peer) => Connection.make(services, peer)
     }

@@ -146,19 +146,9 @@ export const tools = (
 ): NonNullable<Handlers<Principal>["tools"]> => {
   const page = Page.make(options)
   const resume = resuming("tools/call", options)
-  // Not while the layers are built: standard output may not yet be kept for the protocol.
-  let unsaid = registry.warnings
-  const warnOnce = Effect.suspend(() => {
-    const warnings = unsaid
-    unsaid = []
-    return Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
-  })
   return {
     listChanged: options.announces,
-    list: (context, cursor) => {
-      const found = page(registry.list(context.caller), cursor, nameOf, toolPage)
-      return unsaid.length === 0 ? found : Effect.zipRight(warnOnce, found)
-    },
+    list: (context, cursor) => page(registry.list(context.caller), cursor, nameOf, toolPage),
     headers: registry.headers,
     unasked: ToolCodec.fromUnasked,
     call: (context, request) => {
@@ -173,6 +163,7 @@ export const tools = (
         log: context.log,
         meta: context.meta,
         timeoutMs: context.timeoutMs,
+        noted: context.noted,
         beginTask: never,
         asking
       }

@@ -66,17 +66,18 @@ interface Known {
 
 const mostSessions = 10_000
 const mostUris = 1000
-/** What the URIs of one session may have together: there may be many sessions. */
+/** What the URIs of one session may have together, and those of all. */
 const mostUriCharacters = 64 * 1024
+const mostCharacters = 16 * 1024 * 1024
 /** How long an id that was looked into is believed. */
 const believedMillis = 60_000
 
 const unanswered: Exit.Exit<Reply> = Exit.succeed({ status: 202, body: undefined })
 
-const hasRoom = (uris: ReadonlySet<string>, uri: string): boolean => {
-  let characters = uri.length
-  for (const known of uris) characters += known.length
-  return uris.size < mostUris && characters <= mostUriCharacters
+const charactersOf = (uris: ReadonlySet<string>): number => {
+  let characters = 0
+  for (const uri of uris) characters += uri.length
+  return characters
 }
 
 const isSame = (left: Principal, right: Principal): boolean => left.id === right.id && left.tenant === right.tenant
@@ -93,6 +94,19 @@ export const make = (options: Options): Sessions => {
   const streams = new Map<string, Array<() => void>>()
   /** How to end the requests of sessions that are being answered. */
   const inFlight = new Map<string, () => void>()
+  /** Of the URIs of all sessions that are remembered. */
+  let characters = 0
+
+  const subscribe = ({ uris }: Known, uri: string): void => {
+    const isFull = uris.size >= mostUris || charactersOf(uris) + uri.length > mostUriCharacters ||
+      characters + uri.length > mostCharacters
+    if (isFull || uris.has(uri)) return
+    uris.add(uri)
+    characters += uri.length
+  }
+  const unsubscribe = ({ uris }: Known, uri: string): void => {
+    if (uris.delete(uri)) characters -= uri.length
+  }
 
   const known = (session: string, caller: Principal): Known | undefined => {
     const now = clock.unsafeCurrentTimeMillis()
@@ -113,8 +127,11 @@ export const make = (options: Options): Sessions => {
     }
     sessions.delete(session)
     sessions.set(session, entry)
-    const [oldest] = sessions.keys()
-    if (sessions.size > mostSessions && oldest !== undefined) sessions.delete(oldest)
+    const [oldest] = sessions
+    if (sessions.size > mostSessions && oldest !== undefined) {
+      sessions.delete(oldest[0])
+      characters -= charactersOf(oldest[1].uris)
+    }
     return entry
   }
 
@@ -146,10 +163,10 @@ export const make = (options: Options): Sessions => {
           entry.logLevel = tell.level
           break
         case "Subscribe":
-          if (hasRoom(entry.uris, tell.uri)) entry.uris.add(tell.uri)
+          subscribe(entry, tell.uri)
           break
         case "Unsubscribe":
-          entry.uris.delete(tell.uri)
+          unsubscribe(entry, tell.uri)
           break
       }
     }

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import type { Principal } from "../auth/Principal.js"
 import type { Priority } from "../policy/Policy.js"
 import * as JsonRpc from "../protocol/JsonRpc.js"
 import type { ToolRegistry } from "../toolkit/ToolRegistry.js"
@@ -35,4 +36,31 @@ export const of = (tools: Context.Tag.Service<ToolRegistry>, message: unknown): 
   if (isWork) return "normal"
   if (method !== "tools/call") return undefined
   return typeof params.name === "string" ? tools.priority(params.name) : undefined
+}
+
+/**
+ * Tells whoever observes calls of tools of a message that was turned away: of the
+ * call, where it is one; of something, where it was not read or nobody knows who
+ * sent it; of nothing, where it is no call.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const tell = (
+  tools: Context.Tag.Service<ToolRegistry>,
+  message: unknown,
+  caller: Principal | undefined
+): void => {
+  if (message === undefined || caller === undefined) return tools.turnedAway()
+  if (!JsonRpc.isObject(message) || message.method !== "tools/call" || !JsonRpc.isId(message.id)) return
+  const { id, params } = message
+  if (!JsonRpc.isObject(params) || typeof params.name !== "string") return
+  const { _meta, arguments: given, name } = params
+  tools.turnedAway({
+    name,
+    arguments: given,
+    caller,
+    requestId: id,
+    meta: JsonRpc.isObject(_meta) ? _meta : {}
+  })
 }

@@ -19,6 +19,9 @@ const escaped = (character: string): string => `\\u${character.charCodeAt(0).toS
  */
 export const maxValueBytes = 8192
 
+/** Of all texts in one value. */
+const maxTextBytes = 16 * maxValueBytes
+
 const cut = (text: string): string => {
   const bytes = Buffer.byteLength(text)
   if (bytes <= maxValueBytes) return text
@@ -31,11 +34,18 @@ const cut = (text: string): string => {
 const plain = (value: unknown): string => {
   try {
     const seen = new Set<unknown>()
+    let left = maxTextBytes
+    /** What is written of a value is cut in the end, and must not be huge before. */
+    const part = (text: string): string => {
+      const short = left > 0 ? cut(text) : "…"
+      left -= short.length
+      return short
+    }
     return JSON.stringify(value, function(this: unknown, _key, member: unknown) {
       if (typeof member === "bigint") return member.toString()
       if (typeof member === "function" || typeof member === "symbol") return String(Object(member).name ?? "symbol")
-      if (typeof member === "string") return cut(member)
-      if (member instanceof Error) return cut(`${member.name}: ${member.message}`)
+      if (typeof member === "string") return part(member)
+      if (member instanceof Error) return part(`${member.name}: ${member.message}`)
       if (member instanceof Map) return [...member]
       if (member instanceof Set) return [...member]
       if (typeof member !== "object" || member === null) return member

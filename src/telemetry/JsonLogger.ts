@@ -6,6 +6,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as HashMap from "effect/HashMap"
@@ -35,6 +36,16 @@ const annotationsOf = (annotations: HashMap.HashMap<string, unknown>): JsonLine.
     ? undefined
     : new JsonLine.Nested([...annotations].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, maxAnnotations))
 
+/** An error may be anything, also one whose members throw. */
+const causeOf = (cause: Cause.Cause<unknown>): string | undefined => {
+  if (Cause.isEmpty(cause)) return undefined
+  try {
+    return Cause.pretty(cause, { renderErrorCause: true })
+  } catch {
+    return "a cause that cannot be written"
+  }
+}
+
 /**
  * Writes an event as a line without its end: `time`, `level`, `message` (words, or
  * a list where there is more than words), `traceId` and `spanId` within a span,
@@ -61,10 +72,12 @@ export const logger: Logger.Logger<unknown, string> = Logger.make(
           ? undefined
           : Object.fromEntries(List.toArray(spans).map(({ label, startTime }) => [label, now - startTime]))
       ],
-      ["cause", Cause.isEmpty(cause) ? undefined : Cause.pretty(cause, { renderErrorCause: true })]
+      ["cause", causeOf(cause)]
     ])
   }
 )
+
+const ignore = (): void => {}
 
 /** A reader of standard error that has gone is no reason to end. */
 const write = (line: string): void => {
@@ -78,6 +91,10 @@ const write = (line: string): void => {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<never> = Layer.suspend(() =>
-  Logger.replace(Logger.defaultLogger, Logger.map(logger, write))
+export const layer: Layer.Layer<never> = Layer.merge(
+  Layer.scopedDiscard(Effect.acquireRelease(
+    Effect.sync(() => process.stderr.on("error", ignore)),
+    (stderr) => Effect.sync(() => stderr.off("error", ignore))
+  )),
+  Layer.suspend(() => Logger.replace(Logger.defaultLogger, Logger.map(logger, write)))
 )

@@ -28,9 +28,23 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Outcome => {
 const isWork = (value: unknown): value is Effect.Effect<unknown, unknown, unknown> =>
   Effect.isEffect(value) && !Option.isOption(value) && !Either.isEither(value)
 
+/** The members of an object and of the classes that it is of, those of the nearest first. */
+const membersOf = (given: object): ReadonlyMap<string | symbol, PropertyDescriptor> => {
+  const found = new Map<string | symbol, PropertyDescriptor>()
+  let at: object | null = given
+  while (at !== null && at !== Object.prototype) {
+    for (const name of Reflect.ownKeys(at)) {
+      const descriptor = Object.getOwnPropertyDescriptor(at, name)
+      if (descriptor !== undefined && name !== "constructor" && !found.has(name)) found.set(name, descriptor)
+    }
+    at = Object.getPrototypeOf(at)
+  }
+  return found
+}
+
 /**
  * The same service, of which `causeway_source_duration_seconds` tells by source,
- * method and outcome. Every method of its own that gives an effect is measured, and every
+ * method and outcome. Every method that gives an effect is measured, and every
  * effect that `effects` names, such as `ping`; streams and all other members stay
  * as they are. Both names come from the program.
  *
@@ -60,10 +74,16 @@ export const service = <S extends object>(
       })
   }
   const measured = Object.create(Object.getPrototypeOf(given))
-  for (const name of Reflect.ownKeys(given)) {
-    const descriptor = Object.getOwnPropertyDescriptor(given, name) ?? {}
-    const { value } = descriptor
-    if (typeof name === "symbol") {
+  for (const [name, descriptor] of membersOf(given)) {
+    const { get, set, value } = descriptor
+    if (get !== undefined || set !== undefined) {
+      // What a class keeps to itself is found on its own instance only.
+      Object.defineProperty(measured, name, {
+        ...descriptor,
+        get: () => Reflect.get(given, name, given),
+        set: (to: unknown) => void Reflect.set(given, name, to, given)
+      })
+    } else if (typeof name === "symbol") {
       Object.defineProperty(measured, name, descriptor)
     } else if (typeof value === "function") {
       let by: ReturnType<typeof timed> | undefined

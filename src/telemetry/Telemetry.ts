@@ -164,6 +164,8 @@ export const Metric = {
   llmRetryBudget: "causeway_llm_retry_budget_left",
   /** US dollars that may still be spent in this period, all tenants together; by chain. */
   llmBudgetLeft: "causeway_llm_budget_left_usd",
+  /** US dollars that may be spent in a period, all tenants together; by chain, where the budget tells. */
+  llmBudget: "causeway_llm_budget_usd",
   /** Counts calls of tools by tool, outcome and code; tools that do not exist are `other`. */
   toolCalls: "causeway_tool_calls_total",
   /** A histogram of the time calls took that are no tasks, by tool and outcome. */
@@ -178,6 +180,8 @@ export const Metric = {
   queueWait: "causeway_queue_wait_seconds",
   /** Counts requests over HTTP that were refused; by status. */
   httpRefusals: "causeway_http_refusals_total",
+  /** Counts requests over HTTP that were answered 503; by reason: overload, full, stopping or other. */
+  shed: "causeway_http_shed_total",
   /** Counts requests that were refused for who asked; by reason. */
   authRefusals: "causeway_auth_refusals_total",
   /** 1 while a source answers, 0 while it does not; by source and kind. */

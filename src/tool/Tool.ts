@@ -202,9 +202,9 @@ const handlerPrototype = {
 const makeHandler = <T extends Any, E, R>(
   tool: T,
   run: (input: unknown) => Effect.Effect<unknown, E, R>,
-  { fallback, policy, requires, toolkitPolicy }: Terms
+  { fallback, policy, requires, toolkitPolicy, uses }: Terms
 ): ToolHandler<T, E, R> =>
-  Object.assign(Object.create(handlerPrototype), { tool, run, policy, toolkitPolicy, requires, fallback })
+  Object.assign(Object.create(handlerPrototype), { tool, run, policy, toolkitPolicy, requires, uses, fallback })
 
 const prototype = {
   [TypeId]: TypeId,
@@ -355,8 +355,9 @@ export const isHandler = (value: unknown): value is AnyHandler =>
 
 /**
  * Says without which sources a handler cannot answer, by the names of their
- * health checks. While one of them is down, calls fail at once with
- * `temporarily_unavailable`, which names it and what to use instead.
+ * health checks, or by their kind: then one of that kind is needed. While it is
+ * down, calls fail at once with `temporarily_unavailable`, which names it and what
+ * to use instead.
  *
  * @since 0.1.0
  * @category combinators
@@ -383,3 +384,15 @@ export const requires: {
       fallback: fallback ?? self.fallback
     })(self)
 )
+
+/**
+ * Says which sources a handler uses and can do without, at the price of worse
+ * answers; by names or kinds, as `requires`. It changes no call: an operator is
+ * told of it, by `Plan` and the pages of `OpsApp`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const uses =
+  (names: ReadonlyArray<string>) => <T extends Any, E, R>(self: ToolHandler<T, E, R>): ToolHandler<T, E, R> =>
+    withTerms({ uses: [...new Set([...self.uses, ...names])] })(self)

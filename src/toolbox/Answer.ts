@@ -134,15 +134,19 @@ export interface Data extends Schema.Schema.Type<typeof Data> {}
 
 type Sources = Arr.NonEmptyReadonlyArray<Evidence.Source>
 
-const historyMissing: Evidence.Degraded = {
-  reason: "the session history could not be read, so nothing known of the user was taken into account",
-  missing: ["session-store"]
-}
+/** A store that gave no reason gave no answer in time. */
+const stateOf = (cause: { readonly isRetryable: boolean } | undefined): string =>
+  cause === undefined || cause.isRetryable ? "is temporarily unavailable" : "cannot be used as it is set up now"
 
-const documentsMissing: Evidence.Degraded = {
-  reason: "the document store did not answer, so this rests on the user's session history only",
+const historyMissing = (cause: SessionStore.SessionStoreError | undefined): Evidence.Degraded => ({
+  reason: `the session history ${stateOf(cause)}, so nothing known of the user was taken into account`,
+  missing: ["session-store"]
+})
+
+const documentsMissing = (cause: DocumentStore.DocumentStoreError | undefined): Evidence.Degraded => ({
+  reason: `the document store ${stateOf(cause)}, so this rests on the user's session history only`,
   missing: ["document-store"]
-}
+})
 
 const uncited: Evidence.Degraded = {
   reason: "the model cited none of the passages it was given, so its statements cannot be traced",
@@ -362,7 +366,7 @@ export const make = (
       const relevant = (retrieval?.passages ?? []).filter((item) => item.confidence >= floor)
       const missing = [
         ...(retrieval === undefined ? [] : Found.notes(retrieval)),
-        ...(Either.isLeft(history) ? [historyMissing] : [])
+        ...(Either.isLeft(history) ? [historyMissing(history.left)] : [])
       ]
       if (retrieval !== undefined && relevant.length === 0) {
         const best = Math.max(0, ...retrieval.passages.map((item) => item.confidence))
@@ -387,8 +391,11 @@ export const make = (
       })
       const evidence = yield* evidenceOf({ answer, given, hasDocuments: retrieval !== undefined, input, now })
       yield* ToolCall.progress({ progress: 4, total: 4, message: "Answered" })
-      const noted = Found.noting(evidence, [...(retrieval === undefined ? [documentsMissing] : []), ...missing])
+      const noted = Found.noting(evidence, [
+        ...(Either.isLeft(found) ? [documentsMissing(found.left)] : []),
+        ...missing
+      ])
       return isStandIn ? Evidence.degrade(noted, AnswerModel.missing, 0.9) : noted
     })
-  )
+  ).pipe(Tool.uses(["document-store", "embedder", "session-store", "model"]))
 }

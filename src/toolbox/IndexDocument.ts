@@ -172,4 +172,4 @@ export const make = (
         sources: [source]
       })
     })
-  )
+  ).pipe(Tool.requires(["document-store"]), Tool.uses(["embedder"]))

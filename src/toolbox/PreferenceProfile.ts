@@ -183,4 +183,4 @@ export const make = (
         sources: [source]
       })
     })
-  )
+  ).pipe(Tool.requires(["session-store"]))

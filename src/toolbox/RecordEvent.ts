@@ -116,4 +116,4 @@ export const make = (
       })
       return Evidence.make({ data: { outcome, userId, eventId }, confidence: 1, sources: [source] })
     })
-  )
+  ).pipe(Tool.requires(["session-store"]))

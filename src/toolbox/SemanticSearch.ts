@@ -230,5 +230,5 @@ export const make = (
       })
       return Found.noting(evidence, Found.notes(found))
     })
-  )
+  ).pipe(Tool.requires(["document-store"], fallback), Tool.uses(["embedder"]))
 }

@@ -361,4 +361,4 @@ export const make = (
       yield* ToolCall.progress({ progress: 1, total, message: "Extracting the values" })
       return yield* extract(model, { instruction, text, made }, options.maxTokens)
     })
-  )
+  ).pipe(Tool.uses(["model"]))

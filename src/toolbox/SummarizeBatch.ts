@@ -310,5 +310,5 @@ export const make = (
         ? Effect.raceFirst(work, Effect.zipRight(Effect.delay(goOn, beforeTask), Effect.never))
         : work
     })
-  )
+  ).pipe(Tool.requires(["document-store"]), Tool.uses(["model"]))
 }

@@ -32,13 +32,39 @@ export interface Plan {
   readonly tool: string
   readonly safety: Tool.Safety
   readonly scopes: ReadonlyArray<string>
-  /** The sources without which it cannot answer. */
+  /** The sources without which it cannot answer, by name or kind. */
   readonly requires: ReadonlyArray<string>
+  /** Those without which its answers are worse. */
+  readonly uses: ReadonlyArray<string>
   /** The outermost first. */
   readonly steps: ReadonlyArray<PlannedStep>
   /** A sentence each. */
   readonly warnings: ReadonlyArray<string>
 }
+
+/**
+ * What is around a tool: the policy of the server, and the other tools.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Around extends PlanWarnings.Others {
+  readonly server: Policy.Any
+}
+
+/**
+ * What is around the tools of one registry.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const around = (handlers: ReadonlyArray<Tool.AnyHandler>, server: Policy.Any): Around => ({
+  server,
+  ...PlanWarnings.others(handlers.map(({ policy, tool, toolkitPolicy }) => ({
+    name: tool.name,
+    policy: Levels.effective({ server, toolkit: toolkitPolicy, tool: policy }, tool.safety)
+  })))
+})
 
 /**
  * Plans one tool under the policies of the server, its toolkit and its own; the
@@ -47,10 +73,10 @@ export interface Plan {
  *
  * Warned of, each with what to do: a retry without an attempt timeout; attempts
  * that cannot fit into the timeout; a cache that outlives its half-life or stale
- * time; a fallback to a kept answer without a cache, to a tool that is not there
- * or to itself; an idempotency key on a read-only tool; a queue whose wait is
+ * time; a fallback to a kept answer without a cache, to a tool that is not there,
+ * to itself or in a ring; an idempotency key on a read-only tool; a queue whose wait is
  * longer than the timeout; a rate limit whose burst is above what the concurrency
- * can work off; coalescing or caching a public result that depends on scopes; a
+ * can work off; an upstream that tools name with different numbers; coalescing or caching a public result that depends on scopes; a
  * breaker that opens slower than the timeout of its calls allows; a confidence
  * that hardly any answer reaches.
  *
@@ -59,9 +85,9 @@ export interface Plan {
  */
 export const make = (
   handler: Tool.AnyHandler,
-  levels: { readonly server: Policy.Any; readonly tools: ReadonlySet<string> }
+  levels: Around
 ): Plan => {
-  const { requires, tool } = handler
+  const { requires, tool, uses } = handler
   const all: Levels.Levels = { server: levels.server, toolkit: handler.toolkitPolicy, tool: handler.policy }
   const policy = Levels.effective(all, tool.safety)
   return {
@@ -69,10 +95,11 @@ export const make = (
     safety: tool.safety,
     scopes: tool.scopes,
     requires,
+    uses,
     steps: PlanWords.names.flatMap((name) =>
       PlanWords.say(name, policy).map((says) => ({ name, says, from: fromOf(name, says, all) }))
     ),
-    warnings: PlanWarnings.find(tool, Policy.all(all.server, all.toolkit, all.tool), policy, levels.tools)
+    warnings: PlanWarnings.find(tool, Policy.all(all.server, all.toolkit, all.tool), policy, levels)
   }
 }
 
@@ -94,16 +121,17 @@ export const ofToolkit = (
   { handlers }: Toolkit<unknown>,
   server: Policy.Any = Policy.standard
 ): ReadonlyArray<Plan> => {
-  const tools = new Set(handlers.map(({ tool }) => tool.name))
-  return handlers.map((handler) => make(handler, { server, tools }))
+  const all = around(handlers, server)
+  return handlers.map((handler) => make(handler, all))
 }
 
-const heading = ({ requires, safety, scopes, tool }: Plan): string =>
+const heading = ({ requires, safety, scopes, tool, uses }: Plan): string =>
   `${tool} (${
     [
       safety,
       ...(scopes.length === 0 ? [] : [`scopes ${scopes.join(", ")}`]),
-      ...(requires.length === 0 ? [] : [`requires ${requires.join(", ")}`])
+      ...(requires.length === 0 ? [] : [`requires ${requires.join(", ")}`]),
+      ...(uses.length === 0 ? [] : [`uses ${uses.join(", ")}`])
     ].join("; ")
   })`
 

@@ -16,6 +16,7 @@ import type { Principal } from "../auth/Principal.js"
 import { isAllowed } from "../auth/Principal.js"
 import * as Catalog from "../catalog/Catalog.js"
 import { Health } from "../health/Health.js"
+import type { Observation } from "../middleware/Observer.js"
 import { CallObserver } from "../middleware/Observer.js"
 import * as Stack from "../middleware/Stack.js"
 import { Overload } from "../policy/Overload.js"
@@ -26,6 +27,7 @@ import type { ToolDescription, ToolResult } from "../protocol/McpSchema.js"
 import type { ParameterHeader } from "../protocol/ParameterHeader.js"
 import type * as Tool from "../tool/Tool.js"
 import * as Snapshot from "./internal/Snapshot.js"
+import * as Warned from "./internal/Warned.js"
 import type { Plan } from "./Plan.js"
 import type { Toolkit } from "./Toolkit.js"
 
@@ -53,6 +55,14 @@ export class ToolRegistryError extends Schema.TaggedError<ToolRegistryError>("ca
 export interface Request extends Stack.Request {}
 
 /**
+ * A call that a transport turned away, as far as it is known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TurnedAway extends Pick<Request, "name" | "arguments" | "caller" | "requestId" | "meta"> {}
+
+/**
  * @since 0.1.0
  * @category tags
  */
@@ -60,7 +70,10 @@ export class ToolRegistry extends Context.Tag("causeway/ToolRegistry")<ToolRegis
   /** What this caller may see, in the order of registration; the same array as long as nothing changes. */
   readonly list: (caller: Principal) => ReadonlyArray<ToolDescription>
   readonly find: (name: string) => Option.Option<ToolDescription>
-  /** What could be better, a sentence each: of names for a model's use, see `ToolName.lint`, and of policies, see `Plan`. */
+  /**
+   * What could be better, a sentence each: of names for a model's use, see
+   * `ToolName.lint`, and of policies, see `Plan`. Logged when the tools are registered.
+   */
   readonly warnings: ReadonlyArray<string>
   /** What stands around each tool, in the order of registration. */
   readonly plan: ReadonlyArray<Plan>
@@ -72,6 +85,8 @@ export class ToolRegistry extends Context.Tag("causeway/ToolRegistry")<ToolRegis
   readonly timeout: (name: string) => number
   /** Whether calls of a tool are turned away early or late when there is too much to do; `undefined` when there is no such tool. */
   readonly priority: (name: string) => Policy.Priority | undefined
+  /** Tells whoever observes calls of one that was turned away before it came here; or of something that was not read. */
+  readonly turnedAway: (call?: TurnedAway) => void
   /** Whether a call of a tool may, or must, become a task, and when; `undefined` when there is no such tool. */
   readonly task: (name: string) => Tool.TaskOptions | undefined
   /**
@@ -104,6 +119,12 @@ export interface Options<out R = never> {
   readonly policy?: Policy.Policy<Policy.Repeats, R> | undefined
 }
 
+/** Of a name that somebody made up, no more than is of use. */
+const nameOf = ({ name }: TurnedAway): string => name.slice(0, 128)
+
+/** What is known of the end of a call that did not begin. */
+const nothing = { isDegraded: false, isCached: false, millis: 0 }
+
 /**
  * Makes a registry of a toolkit's handlers. Fails with every problem found:
  * names that break the specification or stand twice, schemas without a JSON form,
@@ -122,10 +143,14 @@ export const make = <R, PR = never>(
     const policy = options.policy ?? Policy.standard
     const services = Context.omit(Tracer.ParentSpan)((yield* Effect.context<PR>()) as Context.Context<unknown>)
     const observer = Option.getOrUndefined(yield* Effect.serviceOption(CallObserver))
-    const shared = yield* Stack.share({
+    const shared: Stack.Shared = yield* Stack.share({
       overload: Option.getOrUndefined(yield* Effect.serviceOption(Overload)),
       health: Option.getOrUndefined(yield* Effect.serviceOption(Health)),
-      observer
+      observer,
+      isHidden: (name, caller): boolean => {
+        const scopes = catalog.view.entries.get(name)?.tool.scopes
+        return scopes !== undefined && !isAllowed(caller, scopes)
+      }
     })
     const open = Catalog.make({
       compile: ({ handlers }: Toolkit<unknown>, registered) =>
@@ -136,12 +161,25 @@ export const make = <R, PR = never>(
     })
     const catalog = yield* open<R>(toolkit)
 
-    const unknown = (request: Request): Effect.Effect<never, McpError> => {
+    let told: ReadonlySet<string> = new Set()
+    const warn = Effect.suspend(() => {
+      const { warnings } = catalog.view
+      const news = warnings.filter((warning) => !told.has(warning))
+      told = new Set(warnings)
+      return Warned.log(news)
+    })
+    yield* warn
+
+    const begin = (request: TurnedAway & Pick<Request, "isTask">): Observation | undefined => {
       const { arguments: given, caller, isTask, meta, requestId } = request
-      const name = request.name.slice(0, 128)
-      const error = invalidParams(`Unknown tool: ${name}`)
-      observer?.begin({ tool: undefined, name, caller, requestId, meta, arguments: given, isTask: isTask === true })
-        ?.end({ outcome: "error", code: String(error.code), isDegraded: false, isCached: false, millis: 0 })
+      const tool = catalog.view.entries.get(request.name)?.tool
+      const name = tool === undefined ? nameOf(request) : tool.name
+      return observer?.begin({ tool, name, caller, requestId, meta, arguments: given, isTask: isTask === true })
+    }
+
+    const unknown = (request: Request): Effect.Effect<never, McpError> => {
+      const error = invalidParams(`Unknown tool: ${nameOf(request)}`)
+      begin(request)?.end({ ...nothing, outcome: "error", code: String(error.code) })
       return Exit.fail(error)
     }
 
@@ -162,8 +200,14 @@ export const make = <R, PR = never>(
       },
       timeout: (name) => catalog.view.entries.get(name)?.stack.timeout ?? Infinity,
       priority: (name) => catalog.view.entries.get(name)?.stack.priority,
+      turnedAway: (call) => {
+        if (call === undefined) return observer?.turnedAway?.()
+        const observation = begin(call)
+        observation?.step?.("overload", "refused")
+        observation?.end({ ...nothing, outcome: "failed", code: "temporarily_unavailable" })
+      },
       task: (name) => catalog.view.entries.get(name)?.tool.task,
-      add: <R2>(added: Toolkit<R2>) => catalog.add<R2>(added),
+      add: <R2>(added: Toolkit<R2>) => Effect.zipLeft(catalog.add<R2>(added), warn),
       remove: catalog.remove,
       call: (request) => catalog.view.entries.get(request.name)?.stack.call(request) ?? unknown(request)
     }

@@ -189,6 +189,7 @@ export const make = <E = never, R = never>(
       if (app === undefined) return endpoint.refuse(request, response, HttpGate.notFound)
       const pending: HttpConnections.Pending = { request, response, onLost: () => {}, isOpenEnded: false }
       const { socket } = request
+      if (connections.isCrowded(socket)) return endpoint.refuse(request, response, HttpGate.crowded)
       if (connections.isDraining()) response.shouldKeepAlive = false
       connections.add(socket, pending)
       response.on("close", () => connections.remove(socket, pending))
@@ -218,10 +219,7 @@ export const make = <E = never, R = never>(
       )
     )
 
-    yield* Effect.acquireRelease(
-      Effect.sync(() => setInterval(endpoint.calls.streams.keepAlive, limits.keepAliveMillis / HttpStreams.parts)),
-      (timer) => Effect.sync(() => clearInterval(timer))
-    )
+    yield* HttpStreams.tend(endpoint.calls.streams, limits.keepAliveMillis, guard?.isRevoked)
 
     const bound = yield* Effect.acquireRelease(
       Effect.mapError(HttpListener.listen(http, options.port, host), HttpTransportError.fromListen(wanted)),

@@ -12,10 +12,12 @@ import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
 import * as Principal from "../auth/Principal.js"
+import { Lifecycle } from "../health/Lifecycle.js"
 import { McpServer } from "../server/McpServer.js"
 import * as Lines from "./internal/Lines.js"
 import * as LineWriter from "./internal/LineWriter.js"
@@ -55,6 +57,9 @@ const serve = (
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const input = options.input ?? process.stdin
+    const lifecycle = Option.getOrUndefined(yield* Effect.serviceOption(Lifecycle))
+    // Who wrote to standard input started this program: when that client has gone, the server stops.
+    const drain = options.input === undefined && lifecycle !== undefined ? lifecycle.drain : Effect.void
     const ended = yield* Deferred.make<void>()
     const end = (): void => Deferred.unsafeDone(ended, Exit.void)
     let isReading = true
@@ -101,7 +106,10 @@ const serve = (
           if (input instanceof Socket) input.unref()
         })
     )
+    yield* Effect.addFinalizer(() => drain)
+    if (lifecycle !== undefined) yield* lifecycle.begin
     yield* Deferred.await(ended)
+    yield* drain
     // Nobody will end the subscriptions any more.
     yield* connection.end
     yield* Effect.timeoutOption(Effect.zipRight(connection.idle, writer.flushed), options.grace ?? "750 millis")
@@ -110,7 +118,9 @@ const serve = (
 /**
  * Serves the peer until it has gone: the input has ended or the output is
  * broken. Calls in flight then have the grace period to finish, the rest are
- * interrupted.
+ * interrupted. Says in the `Lifecycle` that is provided here, if one is, that the
+ * server is ready; and that it stops, when standard input has ended or the fiber is
+ * interrupted that reads it.
  *
  * @since 0.1.0
  * @category running
@@ -146,8 +156,8 @@ const endProgram = (builder: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effec
  * Serves the client that started this process. While the layer lives, standard
  * output carries the protocol alone: `console.log` goes to standard error. When
  * the client has gone the program is interrupted, and a program under
- * `NodeRuntime.runMain` exits with code 0. Add `layerLogger` for what is logged
- * before the transport is built.
+ * `NodeRuntime.runMain` exits with code 0. Reports to the `Lifecycle` as `run`
+ * does. Add `layerLogger` for what is logged before the transport is built.
  *
  * @since 0.1.0
  * @category layers

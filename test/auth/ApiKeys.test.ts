@@ -120,6 +120,7 @@ describe("ApiKeys.make", () => {
     ["a hash that is none", [ada, { ...bob, hash: "cw_bob" }], /key 2: hash does not do/],
     ["an empty id", [{ ...ada, id: "" }], /key 1: id does not do/],
     ["an end that is no moment", [{ ...ada, expiresAt: "tomorrow" }], /key 1: expiresAt/],
+    ["an end on a day that is not", [{ ...ada, expiresAt: "2027-02-30" }], /key 1: expiresAt/],
     ["an end without a zone", [{ ...ada, expiresAt: "2027-01-01T00:00:00" }], /key 1: expiresAt/],
     ["a field that nobody knows", [{ ...ada, scope: "x" }], /key 1: scope does not do/],
     ["a limit of nothing", [{ ...ada, limits: [{ limit: 0, windowSeconds: 1 }] }], /key 1: limits does not do/],

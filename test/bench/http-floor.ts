@@ -61,6 +61,7 @@ const transport = (kind: string): Promise<number> => {
       },
       openStream: () => undefined,
       priority: () => undefined,
+      turnedAway: () => undefined,
       connect: () => Effect.dieMessage("the bench has no pipe")
     })
   )

@@ -136,6 +136,29 @@ describe("LazyDocumentStore.layer", () => {
       assert.deepStrictEqual(order, ["locked", "written", "unlocked"])
     }))
 
+  it.effect("fails at once, once it has waited a little, until the store opens", () =>
+    Effect.gen(function*() {
+      const { layer } = yield* failing(100)
+      yield* Effect.gen(function*() {
+        yield* TestClock.adjust("2 seconds")
+        const asked = yield* Effect.fork(Effect.flip(size))
+        yield* TestClock.adjust(0)
+        assert.isTrue(Option.isSome(yield* Fiber.poll(asked)))
+        assert.strictEqual((yield* Fiber.join(asked)).reason._tag, "Unavailable")
+      }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
+    }))
+
+  it.effect("tries again every two seconds at most, so that a store that is back is open soon", () =>
+    Effect.gen(function*() {
+      const { attempts, layer } = yield* failing(1000)
+      yield* Effect.gen(function*() {
+        yield* TestClock.adjust("1 minute")
+        const before = yield* Ref.get(attempts)
+        yield* TestClock.adjust("2 seconds")
+        assert.isAbove(yield* Ref.get(attempts), before)
+      }).pipe(Effect.provide(LazyDocumentStore.layer(layer, { onFailure: () => Effect.void })))
+    }))
+
   it.effect("says so when opening ends in a defect and is not tried again", () =>
     Effect.gen(function*() {
       const errors: Array<string> = []

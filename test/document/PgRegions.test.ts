@@ -210,14 +210,14 @@ describe("PgRegions", () => {
       })
   )
 
-  scoped("looks at a region that is down less and less often, but every five seconds", () =>
+  scoped("looks at a region that is down less and less often, but every two seconds", () =>
     Effect.gen(function*() {
       const { near } = yield* opened()
       near.isUp = false
       yield* TestClock.adjust("16 seconds")
       const { looks } = near
       yield* TestClock.adjust("50 seconds")
-      assert.strictEqual(near.looks - looks, 10)
+      assert.strictEqual(near.looks - looks, 25)
     }))
 
   scoped("asks the next region when one is late, within the time that is left", () =>

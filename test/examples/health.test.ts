@@ -9,20 +9,7 @@ import * as SessionStore from "causeway-mcp/session/SessionStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import { degraded, HealthLayer } from "../../examples/health.js"
-
-const report = (
-  ...sources: ReadonlyArray<readonly [name: string, kind: string, status: "up" | "down"]>
-): Health.Report => ({
-  status: "degraded",
-  sources: sources.map(([name, kind, status]) => ({ name, kind, status, since: "2026-11-23T00:00:00Z", latencyMs: 1 }))
-})
-
-const up = [["documents", "document-store", "up"], ["embedder", "embedder", "up"], [
-  "sessions",
-  "session-store",
-  "up"
-]] as const
+import { HealthLayer } from "../../examples/health.js"
 
 const refusing = WatchedEmbedder.make({
   id: "remote",
@@ -54,32 +41,7 @@ const health = (embedder: Embedder.Embedding) =>
 
 const seen = Effect.flatMap(Health.Health, ({ report }) => report)
 
-describe("the pages of the reference server", () => {
-  it("name the tools that rest on what is down, and what that is", () => {
-    assert.deepStrictEqual(degraded(report(...up)), [])
-    assert.deepStrictEqual(degraded(report(up[0], ["embedder", "embedder", "down"], up[2])), [
-      { tool: "answer_market_question", without: ["embedder"] },
-      { tool: "search_relevant_market_intel", without: ["embedder"] },
-      { tool: "index_document", without: ["embedder"] }
-    ])
-    assert.deepStrictEqual(
-      degraded(report(["documents", "document-store", "down"], ["embedder", "embedder", "down"], up[2]))
-        .find(({ tool }) => tool === "index_document"),
-      { tool: "index_document", without: ["documents", "embedder"] }
-    )
-  })
-
-  it("do not call a tool degraded while another model can answer", () => {
-    const one = report(...up, ["deepseek", "model", "down"], ["mistral", "model", "up"])
-    assert.deepStrictEqual(degraded(one), [])
-    const none = report(...up, ["deepseek", "model", "down"], ["mistral", "model", "down"])
-    assert.deepStrictEqual(degraded(none).map(({ tool }) => tool), [
-      "answer_market_question",
-      "generate_structured_output",
-      "summarize_document_batch"
-    ])
-  })
-
+describe("the checks of the reference server", () => {
   it.effect("name an embedder that refuses its key, and say so", () =>
     Effect.gen(function*() {
       const { sources, status } = yield* seen

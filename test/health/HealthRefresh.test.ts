@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Health from "causeway-mcp/health/Health"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Ref from "effect/Ref"
@@ -153,5 +155,44 @@ describe("Health, by itself", () => {
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(yield* runs, before)
+    }))
+
+  it.effect("keeps nobody waiting who asks when its layer is closed, or while it closes", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(
+        Health.layer([{ name: "redis", kind: "session-store", check: Effect.never, timeout: "1 hour" }], { every: 0 }),
+        scope
+      )
+      const { report } = Context.get(context, Health.Health)
+      const during = yield* Effect.fork(report)
+      yield* settle
+      yield* Scope.close(scope, Exit.void)
+      yield* settle
+      const after = yield* Effect.fork(report)
+      yield* settle
+      for (const fiber of [during, after]) assert.isNotNull(fiber.unsafePoll())
+    }))
+
+  it.effect("asks once for ten thousand who want to know at once, of whom some go away", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      let runs = 0
+      const check = Effect.zipRight(Effect.sync(() => void runs++), Deferred.await(gate))
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(
+        Health.layer([{ name: "redis", kind: "session-store", check }], { every: 0 }),
+        scope
+      )
+      const { report } = Context.get(context, Health.Health)
+      const fibers = yield* Effect.forEach(Array.from({ length: 10_000 }), () => Effect.fork(report))
+      yield* settle
+      yield* Fiber.interruptAll(fibers.filter((_, n) => n % 3 === 0))
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      const stayed = fibers.filter((_, n) => n % 3 !== 0)
+      assert.isTrue(stayed.every((fiber) => fiber.unsafePoll()?._tag === "Success"))
+      assert.strictEqual(runs, 1)
+      yield* Scope.close(scope, Exit.void)
     }))
 })

@@ -280,7 +280,7 @@ describe("the matrix of tokens and routes", () => {
       assert.include(refused.header("access-control-expose-headers") ?? "", "www-authenticate")
       const preflight = yield* guarded.ask({ method: "OPTIONS", headers: { origin } })
       assert.strictEqual(preflight.status, 204)
-      assert.include(preflight.header("access-control-allow-headers") ?? "", "authorization")
+      assert.include(preflight.header("access-control-allow-headers") ?? "", "authorization, x-api-key")
       assert.strictEqual((yield* guarded.call("whoami", { origin: "https://evil.example" })).status, 403)
     }))
 

@@ -290,7 +290,7 @@ describe("HttpTransport, and the log", () => {
       yield* raw.closed
       assert.deepStrictEqual(warnings().map(({ text }) => text), [
         "Refused a request with 400: a header is missing or differs from the body",
-        "Refused a request with 400: the body is not JSON",
+        "Refused a request with 400: it is not JSON",
         "Refused a request with 403: The Host header names a host that this server does not serve",
         "Refused a request with 415: The content type must be application/json in UTF-8",
         "Refused a request with 400: The request is not valid HTTP"
@@ -313,7 +313,7 @@ describe("HttpTransport, and the log", () => {
       const raw = yield* RawHttp.open(port)
       raw.write(post("{").repeat(30))
       yield* until(() => refused().length === 11)
-      assert.deepStrictEqual([...new Set(refused().slice(0, 10))], ["Refused a request with 400: the body is not JSON"])
+      assert.deepStrictEqual([...new Set(refused().slice(0, 10))], ["Refused a request with 400: it is not JSON"])
       assert.strictEqual(refused()[10], "Refused 20 more requests in the same second")
     }))
 

@@ -49,6 +49,7 @@ export const scripted = (server: Partial<Server>): Server => ({
   post: () => reply("{}"),
   openStream: () => undefined,
   priority: () => undefined,
+  turnedAway: () => undefined,
   unparsable: { status: 400, body: "{\"error\":{\"code\":-32700}}" },
   connect: () => Effect.dieMessage("the script has no pipe"),
   ...server

@@ -279,6 +279,26 @@ describe("HttpTransport, beside other things", () => {
       assert.match(yield* get(port, "/"), /^HTTP\/1.1 404 [^]*application\/json[^]*\{"error":"not found"\}$/)
     }))
 
+  it.scopedLive("takes no more than 64 pipelined requests of one connection for the application either", () =>
+    Effect.gen(function*() {
+      let begun = 0
+      const stuck = Effect.suspend(() => {
+        begun += 1
+        return Effect.never
+      })
+      const { port } = yield* open({ app: stuck, drain: 0 })
+      const raw = yield* RawHttp.open(port)
+      raw.write("GET /other HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(500))
+      yield* until(() => begun >= 64)
+      // The server has seen all of that before it answers what came later.
+      for (let turn = 0; turn < 3; turn++) {
+        const other = yield* RawHttp.open(port)
+        other.write(bytes(port, FixtureServer.modern("later", "echo", { text: "1" })))
+        yield* other.until(/"id":"later"/)
+      }
+      assert.strictEqual(begun, 64)
+    }))
+
   it.scopedLive("lets an application finish its answer before it stops", () =>
     Effect.gen(function*() {
       const slowly = Effect.as(Effect.sleep("200 millis"), HttpServerResponse.text("done"))

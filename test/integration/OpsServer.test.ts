@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as RawHttp from "./RawHttp.js"
 
@@ -46,6 +47,11 @@ describe("OpsServer", () => {
   const refused: ReadonlyArray<readonly [what: string, request: string, status: number]> = [
     ["a host that is not its own", "GET /livez HTTP/1.1\r\nhost: evil.example\r\n\r\n", 403],
     ["a host that only begins like its own", "GET /livez HTTP/1.1\r\nhost: localhost.evil.example\r\n\r\n", 403],
+    ["two hosts", "GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n", 400],
+    ["no host", "GET /livez HTTP/1.1\r\n\r\n", 400],
+    ["an empty host", "GET /livez HTTP/1.1\r\nhost:\r\n\r\n", 403],
+    ["bytes that are no HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400],
+    ["two lengths", "POST /livez HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400],
     ["a long body", "GET /livez HTTP/1.1\r\nhost: localhost\r\ncontent-length: 65537\r\n\r\n", 413],
     ["a body without an end", "POST /livez HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n", 411],
     ["long headers", `GET /livez HTTP/1.1\r\nhost: localhost\r\nx: ${"x".repeat(17 * 1024)}\r\n\r\n`, 431]
@@ -63,6 +69,61 @@ describe("OpsServer", () => {
       const { port } = yield* open()
       assert.match(yield* raw(port, "GET /readyz HTTP/1.0\r\n\r\n"), /^HTTP\/1.1 200 /u)
     }))
+
+  it.scopedLive("finds nothing by another spelling of a path", () =>
+    Effect.gen(function*() {
+      const { port } = yield* open()
+      for (
+        const path of [
+          "/%6civez",
+          "/livez%00",
+          "/livez/",
+          "//livez",
+          "/./livez",
+          "/healthz;x",
+          "http://localhost/livez"
+        ]
+      ) {
+        const request = `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`
+        assert.match(yield* raw(port, request), /^HTTP\/1.1 404 /u, path)
+      }
+    }))
+
+  it.scopedLive("answers sixteen requests that wait on one connection, and closes it at one more", () =>
+    Effect.gen(function*() {
+      let count = 0
+      const page = Effect.sync(() => {
+        count += 1
+        return HttpServerResponse.text("x".repeat(1000))
+      })
+      const { port } = yield* OpsServer.make(page, { port: 0 })
+      const flood = yield* RawHttp.open(port)
+      flood.write("GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(2000))
+      assert.match(yield* flood.closed, /HTTP\/1.1 503 /u)
+      assert.strictEqual(count, 16)
+    }).pipe(Effect.provide(quiet)))
+
+  it.scopedLive("cuts off who sends a request too slowly", () =>
+    Effect.gen(function*() {
+      const { port } = yield* open()
+      const slow = yield* RawHttp.open(port)
+      slow.write("GET /livez HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
+      yield* Effect.fork(Effect.repeat(Effect.sync(() => slow.write("x")), Schedule.spaced("200 millis")))
+      assert.match(yield* slow.closed, /^(?:HTTP\/1.1 408 |$)/u)
+    }))
+
+  it.scopedLive("cuts off who takes nothing of an answer", () =>
+    Effect.gen(function*() {
+      const long = Effect.succeed(HttpServerResponse.text("x".repeat(20_000_000)))
+      const { port } = yield* OpsServer.make(long, { port: 0 })
+      const reader = yield* RawHttp.open(port)
+      reader.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+      yield* reader.until(/^HTTP\/1.1 200 /u)
+      reader.socket.pause()
+      yield* Effect.sleep("11 seconds")
+      reader.socket.resume()
+      assert.isBelow((yield* reader.closed).length, 20_000_000)
+    }).pipe(Effect.provide(quiet)), 25_000)
 
   it.scopedLive("refuses an address of other machines unless callers are asked who they are, or it is told to", () =>
     Effect.gen(function*() {

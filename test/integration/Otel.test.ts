@@ -197,6 +197,37 @@ layer(Layer.merge(FakeProvider.layer, NodeHttpClient.layerUndici), { excludeTest
           assert.isBelow(endedWithin, 8000)
         }))
 
+      it.scoped("holds little of a collector that never stops to answer", () =>
+        Effect.gen(function*() {
+          let sent = 0
+          const { port } = yield* Effect.acquireRelease(
+            Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
+              const piece = Buffer.alloc(64 * 1024, "x")
+              const server = createServer((request, response) => {
+                request.resume()
+                response.writeHead(200, { "content-type": "application/json" })
+                const more = (): void => {
+                  while (!response.destroyed && response.write(piece)) sent += piece.length
+                  if (!response.destroyed) response.once("drain", more)
+                }
+                more()
+              })
+              server.listen(0, "127.0.0.1", () => {
+                const close = () => {
+                  server.close()
+                  server.closeAllConnections()
+                }
+                resume(Effect.succeed({ port: (server.address() as AddressInfo).port, close }))
+              })
+            }),
+            ({ close }) => Effect.sync(close)
+          )
+          const { endedWithin } = yield* session(`http://127.0.0.1:${port}`, (call) => call("fail"))
+          assert.isBelow(endedWithin, 4000)
+          // Three signals, each with what two sockets hold.
+          assert.isBelow(sent, 100 * 1024 * 1024)
+        }))
+
       it.scoped("gives up a collector that never answers when it ends", () =>
         Effect.gen(function*() {
           const { url } = yield* collector(true)

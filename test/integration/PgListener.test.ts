@@ -115,6 +115,24 @@ for (const { bin, name } of Postgres.found.slice(0, 1)) {
         assert.deepStrictEqual(heard.slice(2), ["stays a"])
       }))
 
+    it.scoped("says whether the server answers, on its own connection", () =>
+      Effect.gen(function*() {
+        const { port, sessions, urlAt } = yield* database
+        const between = yield* proxy(port)
+        const listener = yield* PgListener.make({ url: urlAt(between.port), connectTimeout: "300 millis" })
+        yield* Effect.retry(listener.ping, Schedule.spaced("5 millis")).pipe(Effect.timeout("10 seconds"))
+        yield* Effect.all([listener.ping, listener.ping, listener.ping], { concurrency: "unbounded" })
+        assert.strictEqual((yield* sessions).length, 1)
+        between.freeze()
+        const began = performance.now()
+        assert.strictEqual((yield* Effect.flip(listener.ping))._tag, "Unavailable")
+        assert.isBelow(performance.now() - began, 2_000)
+        between.close()
+        const refused = performance.now()
+        yield* Effect.flip(listener.ping)
+        assert.isBelow(performance.now() - refused, 1_000)
+      }))
+
     it.scoped("opens the connection again when the server ends it, and says that something may have been missed", () =>
       withLog((log) =>
         Effect.gen(function*() {

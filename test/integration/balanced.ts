@@ -121,7 +121,7 @@ export const instance = (lameDuck: number) =>
   })
 
 /** HAProxy as the example configures it, in front of both. */
-export const balancer = (a: Instance, b: Instance, safeTools: string) =>
+export const balancer = (a: Pick<Instance, "port">, b: Pick<Instance, "port">, safeTools: string) =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "causeway-haproxy-"))),
@@ -149,7 +149,7 @@ export const balancer = (a: Instance, b: Instance, safeTools: string) =>
   })
 
 /** nginx as the example configures it, in front of both. */
-export const nginx = (binary: string, a: Instance, b: Instance, safeTools: string) =>
+export const nginx = (binary: string, a: Pick<Instance, "port">, b: Pick<Instance, "port">, safeTools: string) =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "causeway-nginx-"))),
@@ -218,9 +218,16 @@ export const call = (url: string, tool: string, ms: number, agent?: Http.Agent):
     15_000
   )
 
+/** A call that failed: its number, when it was sent, and what came of it. */
+export interface Lost {
+  readonly ms: number
+  readonly sentAt: number
+  readonly came: string
+}
+
 export interface Load {
   answered: number
-  readonly failed: Array<string>
+  readonly failed: Array<Lost>
   /** Streams that ended with their final result, and those that did not. */
   whole: number
   cut: number
@@ -232,13 +239,17 @@ export const load = (url: string, tool: string, options: { readonly clients: num
     Effect.sync(() => {
       const seen: Load = { answered: 0, failed: [], whole: 0, cut: 0 }
       let isOver = false
+      let sent = 0
       const agent = new Http.Agent({ keepAlive: true })
       const work = async (): Promise<void> => {
         const own = new Http.Agent({ keepAlive: true, maxSockets: 1 })
         while (!isOver) {
-          const came = await call(url, tool, 10, own)
+          // No two calls are equal, so that a server can tell which ones it ran.
+          const ms = 10 + ++sent / 1e6
+          const sentAt = performance.now()
+          const came = await call(url, tool, ms, own)
           if (came.startsWith("200 ") && came.includes("\"content\"")) seen.answered++
-          else seen.failed.push(came.slice(0, 200))
+          else seen.failed.push({ ms, sentAt, came: came.slice(0, 200) })
         }
         own.destroy()
       }

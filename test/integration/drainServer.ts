@@ -25,7 +25,10 @@ const tools = Toolkit.make(
     ({ ms }) => Effect.as(Effect.sleep(ms), { content: [{ type: "text", text: "42.00" }] })
   ),
   Tool.raw("order_of_shares", { description: "Waits, then orders", safety: "effectful", parameters }).implement(
-    ({ ms }) => Effect.as(Effect.sleep(ms), { content: [{ type: "text", text: "ordered" }] })
+    ({ ms }) => {
+      process.stderr.write(`ordered ${ms}\n`)
+      return Effect.as(Effect.sleep(ms), { content: [{ type: "text", text: "ordered" }] })
+    }
   )
 )
 

@@ -26,6 +26,9 @@ export interface Killable {
   readonly kill: (isWhole: boolean) => Effect.Effect<void>
   /** Starts it again and gives the milliseconds until it answered. */
   readonly start: Effect.Effect<number>
+  /** Makes every process of the server hang: connections stay open and nothing is answered. */
+  readonly pause: Effect.Effect<void>
+  readonly resume: Effect.Effect<void>
 }
 
 const childrenOf = (pid: number): ReadonlyArray<number> => {
@@ -35,9 +38,9 @@ const childrenOf = (pid: number): ReadonlyArray<number> => {
     : []
 }
 
-const signal = (pid: number): void => {
+const signal = (pid: number, name: NodeJS.Signals = "SIGKILL"): void => {
   try {
-    process.kill(pid, "SIGKILL")
+    process.kill(pid, name)
   } catch {
     // It was gone already.
   }
@@ -104,7 +107,15 @@ export const make = (bin: string): Effect.Effect<Killable, never, Scope.Scope> =
         if (isWhole) { for (const pid of children) signal(pid) }
       })
 
+    /** The postmaster first: whoever it begets meanwhile would be missed. */
+    const all = (name: NodeJS.Signals) =>
+      Effect.sync(() => {
+        if (running?.pid === undefined) return
+        signal(running.pid, name)
+        for (const pid of childrenOf(running.pid)) signal(pid, name)
+      })
+
     yield* Effect.addFinalizer(() => kill(true))
     yield* start
-    return { port, client, kill, start }
+    return { port, client, kill, start, pause: all("SIGSTOP"), resume: all("SIGCONT") }
   })

@@ -164,10 +164,16 @@ describe("ChainMetrics", () => {
           const model = yield* LlmChain.make([target], { name, budget })
           yield* model.generateText({ messages: [{ role: "user", text: "What is new?" }], maxTokens: 20 })
           yield* Effect.yieldNow()
-          return yield* read("causeway_llm_budget_left_usd", "chain", name)
+          return [
+            yield* read("causeway_llm_budget_left_usd", "chain", name),
+            yield* read("causeway_llm_budget_usd", "chain", name)
+          ]
         })
-      assert.deepStrictEqual(yield* ask(`${chain}-limited`, { total: 100 }), [{ value: 98, labels: {} }])
-      assert.deepStrictEqual(yield* ask(`${chain}-free`, { perTenant: 100 }), [])
+      assert.deepStrictEqual(yield* ask(`${chain}-limited`, { total: 100 }), [
+        [{ value: 98, labels: {} }],
+        [{ value: 100, labels: {} }]
+      ])
+      assert.deepStrictEqual(yield* ask(`${chain}-free`, { perTenant: 100 }), [[], []])
     }))
 
   it.effect("shows the levels of a target: breaker, headroom, calls under way, retries left", () =>

@@ -4,12 +4,16 @@ import * as Measure from "causeway-mcp/middleware/Measure"
 import type * as Observer from "causeway-mcp/middleware/Observer"
 import * as ObserverLayer from "causeway-mcp/middleware/Observer"
 import * as Policy from "causeway-mcp/policy/Policy"
+import * as RateLimiter from "causeway-mcp/policy/RateLimiter"
 import * as Instrument from "causeway-mcp/telemetry/Instrument"
 import * as Prometheus from "causeway-mcp/telemetry/Prometheus"
 import * as Evidence from "causeway-mcp/tool/Evidence"
 import { ToolError } from "causeway-mcp/tool/ToolError"
+import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
+import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import * as Bench from "./bench.js"
@@ -99,6 +103,34 @@ describe("Measure.observer", () => {
         valueOf("causeway_tool_call_duration_seconds_count{outcome=\"answered\",tool=\"long_work\"}"),
         0
       )
+    }))
+
+  it.scoped("counts calls that nobody counts, also where they are refused for it, from naught", () =>
+    Effect.gen(function*() {
+      let counted: RateLimiter.Verdict["counted"] = "shared"
+      const limiter: typeof RateLimiter.RateLimiter.Service = {
+        take: () =>
+          Exit.succeed({
+            ...{ isAllowed: counted === "shared", retryAfterMs: 1000, counted },
+            buckets: [{ remaining: 0, fullAfterMs: 0 }]
+          }),
+        give: () => Effect.void
+      }
+      const registry = yield* ToolRegistry.make(
+        Toolkit.make(
+          Bench.handler(Policy.rateLimit({ limit: 5, window: "1 second" }), () => Evidence.computed("t", 1), {
+            name: "count_limits"
+          })
+        )
+      ).pipe(Effect.provide(Measured), Effect.provideService(RateLimiter.RateLimiter, limiter))
+      const uncounted = () =>
+        valueOf("causeway_policy_events_total{doing=\"uncounted\",step=\"rateLimit\",tool=\"count_limits\"}")
+      yield* Bench.answer(registry, { name: "count_limits" })
+      assert.strictEqual(uncounted(), 0)
+      counted = "none"
+      const refused = yield* Bench.answer(registry, { name: "count_limits" })
+      assert.strictEqual(Bench.bodyOf(refused).code, "temporarily_unavailable")
+      assert.strictEqual(uncounted(), 1)
     }))
 
   it.effect("has as many series after 100,000 invented tools, clients and codes as before (SEC-29)", () =>

@@ -24,6 +24,8 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Schema from "effect/Schema"
 
 export const Stores = Layer.mergeAll(RateLimiter.layerMemory, ResultCache.layerMemory, IdempotencyStore.layerMemory)
@@ -106,7 +108,12 @@ export const dataOf = (result: ToolResult): unknown => envelopeOf(result).data
 export const registry = (
   handlers: ReadonlyArray<Tool.ToolHandler<Tool.Any, unknown, Asking.Asking | ToolCall>>,
   policy: Policy.Policy<Policy.Repeats> = Policy.none
-) => ToolRegistry.make(Toolkit.make(...handlers), { policy }).pipe(Effect.provide(Stores))
+) =>
+  ToolRegistry.make(Toolkit.make(...handlers), { policy }).pipe(
+    Effect.provide(Stores),
+    // Policies for a test are not wise ones.
+    Logger.withMinimumLogLevel(LogLevel.Error)
+  )
 
 /** Notes what an observer is told. */
 export const notes = () => {

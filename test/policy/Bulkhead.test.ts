@@ -95,6 +95,74 @@ describe("Bulkhead", () => {
       assert.strictEqual(yield* bulkhead.run("b", Effect.suspend(() => Effect.succeed(1)), full), 1)
     }))
 
+  it.effect("lets no caller fill the queue: who has most gives way, the last first", () =>
+    Effect.gen(function*() {
+      const bulkhead = Bulkhead.make({ ...options, limit: 1, queue: 4 })
+      const order: Array<string> = []
+      const wait = (name: string) => held(bulkhead, name.slice(0, 1), () => order.push(name))
+      const running = yield* wait("a0")
+      const [a1, a2, a3, a4] = [yield* wait("a1"), yield* wait("a2"), yield* wait("a3"), yield* wait("a4")]
+      const reasonOf = (call: typeof a1) => Effect.map(Effect.flip(Fiber.join(call.fiber)), ({ reason }) => reason)
+      const b1 = yield* wait("b1")
+      assert.strictEqual(yield* reasonOf(a4), "queueFull")
+      const b2 = yield* wait("b2")
+      assert.strictEqual(yield* reasonOf(a3), "queueFull")
+      // Two and two: whoever of them comes now would have more than the other.
+      assert.strictEqual(yield* reasonOf(yield* wait("b3")), "queueFull")
+      assert.strictEqual(yield* reasonOf(yield* wait("a5")), "queueFull")
+      const c1 = yield* wait("c1")
+      assert.strictEqual(yield* reasonOf(a2), "queueFull")
+      assert.strictEqual(bulkhead.waiting, 4)
+      for (const call of [running, a1, b1, c1, b2]) yield* call.end
+      assert.deepStrictEqual(order, ["a0", "a1", "b1", "c1", "b2"])
+      assert.deepStrictEqual([bulkhead.running, bulkhead.waiting], [0, 0])
+    }))
+
+  it.effect("keeps room for everybody, as far as it goes, whoever comes and goes", () =>
+    Effect.promise(() =>
+      FastCheck.assert(
+        FastCheck.asyncProperty(
+          FastCheck.array(
+            FastCheck.oneof(
+              FastCheck.record({ caller: FastCheck.nat(4) }),
+              FastCheck.record({ leaves: FastCheck.nat(30) })
+            ),
+            { minLength: 1, maxLength: 60 }
+          ),
+          FastCheck.integer({ min: 0, max: 6 }),
+          (steps, queue) =>
+            Effect.gen(function*() {
+              const bulkhead = Bulkhead.make({ ...options, limit: 1, queue })
+              yield* held(bulkhead, "first")
+              const calls: Array<{ readonly caller: string; readonly fiber: Fiber.RuntimeFiber<unknown, unknown> }> = []
+              const waiting = () => calls.filter(({ fiber }) => fiber.unsafePoll() === null)
+              const countOf = (caller: string) => waiting().filter((call) => call.caller === caller).length
+              for (const step of steps) {
+                if ("leaves" in step) {
+                  const one = calls[step.leaves]
+                  if (one !== undefined) yield* Fiber.interrupt(one.fiber)
+                } else {
+                  const caller = `${step.caller}`
+                  const before = countOf(caller)
+                  const others = Math.max(0, ...[0, 1, 2, 3, 4].map((other) => countOf(`${other}`)))
+                  const isFull = waiting().length === queue
+                  const call = yield* held(bulkhead, caller)
+                  calls.push({ caller, fiber: call.fiber })
+                  yield* Effect.yieldNow()
+                  // Refused is who has most already; or would have, as one more than another.
+                  assert.strictEqual(countOf(caller), isFull && before + 1 >= others ? before : before + 1)
+                }
+                assert.strictEqual(bulkhead.waiting, waiting().length)
+                assert.isAtMost(bulkhead.waiting, queue)
+              }
+              for (const { fiber } of calls) yield* Fiber.interrupt(fiber)
+              assert.strictEqual(bulkhead.waiting, 0)
+            }).pipe(Effect.runPromise)
+        ),
+        { numRuns: 100 }
+      )
+    ))
+
   it.effect("turns away who has waited too long, at that very moment", () =>
     Effect.gen(function*() {
       const bulkhead = Bulkhead.make({ ...options, limit: 1, maxWaitMillis: 3000 })

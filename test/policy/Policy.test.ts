@@ -52,6 +52,23 @@ describe("Policy", () => {
     assert.deepStrictEqual(policy.sizeLimit, Option.some({ input: 1, result: 2 }))
   })
 
+  it("does not take what is undefined for a wish to have no bound", () => {
+    const policy = Policy.all(Policy.standard, Policy.sizeLimit({ input: undefined, result: 5 }))
+    assert.deepStrictEqual(policy.sizeLimit, Option.some({ input: 1024 * 1024, result: 5 }))
+    assert.deepStrictEqual(
+      Policy.all(policy, Policy.sizeLimit({ input: 7, result: undefined })).sizeLimit,
+      Option.some({ input: 7, result: 5 })
+    )
+  })
+
+  it("halves the confidence of kept answers after four times as long as they are kept", () => {
+    const of = (cache: Policy.Cache) => Duration.toMillis(Policy.halfLifeOf(cache))
+    assert.strictEqual(of({ timeToLive: "1 second" }), 4000)
+    assert.strictEqual(of({ timeToLive: "1 second", staleFor: "1 hour" }), 4000)
+    assert.strictEqual(of({ timeToLive: "1 second", halfLife: "3 seconds" }), 3000)
+    assert.strictEqual(of({ timeToLive: 0, staleFor: "2 seconds" }), 8000)
+  })
+
   it("tells that a cache and coalescing repeat, and that nothing else but a retry does", () => {
     assert.isTrue(Policy.isRepeating(Policy.coalesce))
     assert.isTrue(Policy.isRepeating(Policy.cache({ timeToLive: "1 second" })))

@@ -206,6 +206,7 @@ describe("Dispatcher, asking handlers", () => {
         clientCapabilities: { sampling: {} },
         clientInfo,
         timeoutMs: undefined,
+        noted: undefined,
         meta: said
       },
       {
@@ -215,6 +216,7 @@ describe("Dispatcher, asking handlers", () => {
         clientCapabilities: { roots: {} },
         clientInfo,
         timeoutMs: 1500,
+        noted: undefined,
         meta: { "com.example/x": 2 }
       },
       {
@@ -224,6 +226,7 @@ describe("Dispatcher, asking handlers", () => {
         clientCapabilities: {},
         clientInfo: undefined,
         timeoutMs: undefined,
+        noted: undefined,
         meta: {}
       }
     ])

@@ -141,3 +141,43 @@ describe("JsonBounds.check", () => {
     }
   })
 })
+
+describe("JsonBounds.isAmbiguous", () => {
+  const isAmbiguous = (text: string): boolean => JsonBounds.isAmbiguous(text, JSON.parse(text))
+  const json = FastCheck.jsonValue({ maxDepth: 6 })
+
+  it("takes no JSON for ambiguous that names nothing twice, however it is written", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        json,
+        FastCheck.constantFrom(undefined, 1, "\t"),
+        (value, space) => !isAmbiguous(JSON.stringify(value, null, space))
+      )
+    )
+  })
+
+  for (const level of [1, 2, 3]) {
+    it(`finds a name that stands twice ${level} levels down, whatever is around it`, () => {
+      FastCheck.assert(
+        FastCheck.property(json, json, FastCheck.string(), FastCheck.boolean(), (first, second, name, isArray) => {
+          const key = JSON.stringify(name)
+          const twice = `{${key}:${JSON.stringify(first)} , ${key}\n:${JSON.stringify(second)}}`
+          const wrapped = Array.from({ length: level - 1 }).reduce<string>(
+            (inner) => (isArray ? `[1,${inner}]` : `{"a,{":"\\"}","b":${inner}}`),
+            twice
+          )
+          return isAmbiguous(wrapped)
+        })
+      )
+    })
+  }
+
+  it("finds one that is written with escapes, and one that stands a thousand times", () => {
+    assert.isTrue(isAmbiguous(`{"a":1,"\\u0061":2}`))
+    assert.isTrue(isAmbiguous(`{${Array.from({ length: 1000 }, () => `"a":1`).join()}}`))
+  })
+
+  it("looks no deeper than three levels", () => {
+    assert.isFalse(isAmbiguous(`[[[{"a":1,"a":2}]]]`))
+  })
+})

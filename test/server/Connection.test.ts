@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
 import type { Json, Options } from "./connectionPeer.js"
 import {
   call,
@@ -398,19 +397,17 @@ describe("Connection, logging what it refuses", () => {
     }).pipe(Effect.provide(logs.layer))
   })
 
-  it.scoped("says it ten times a second at most, and then how many were left out", () => {
+  it.scopedLive("says it ten times a second at most, and then how many were left out", () => {
     const logs = collected()
     return Effect.gen(function*() {
       const peer = yield* connect()
       for (let time = 0; time < 25; time++) peer.connection.receiveText("{")
       assert.lengthOf(logs.lines, 10)
       assert.lengthOf(peer.sent, 25)
-      yield* TestClock.adjust("1 second")
-      assert.lengthOf(logs.lines, 11)
-      assert.strictEqual(logs.lines[10], "WARN 15 more messages of this connection were refused")
+      // By the machine's own second.
+      yield* Effect.sleep("10 millis").pipe(Effect.repeat({ until: () => logs.lines.length > 10, times: 200 }))
+      assert.deepStrictEqual(logs.lines.slice(10), ["WARN 15 more messages of this connection were refused"])
       for (let time = 0; time < 10; time++) peer.connection.receiveText("{")
-      assert.lengthOf(logs.lines, 21)
-      yield* TestClock.adjust("1 minute")
       assert.lengthOf(logs.lines, 21)
     }).pipe(Effect.provide(logs.layer))
   })
@@ -422,9 +419,7 @@ describe("Connection, logging what it refuses", () => {
         const peer = yield* connect()
         for (let time = 0; time < 12; time++) peer.connection.receiveText("{")
       }))
-      assert.strictEqual(logs.lines[10], "WARN 2 more messages of this connection were refused")
-      yield* TestClock.adjust("1 minute")
-      assert.lengthOf(logs.lines, 11)
+      assert.deepStrictEqual(logs.lines.slice(10), ["WARN 2 more messages of this connection were refused"])
     }).pipe(Effect.provide(logs.layer))
   })
 })

@@ -110,15 +110,7 @@ describe("Connection, asking its peer", () => {
 
   it.scoped("takes no answer that is not to a question of its own", () =>
     Effect.gen(function*() {
-      const handedIn: Array<string> = []
-      const shared = yield* PendingAsks.makeMemory
-      const pendingAsks: PendingAsks.PendingAsks["Type"] = {
-        wait: shared.wait,
-        answer: (key, response) => {
-          handedIn.push(key)
-          return shared.answer(key, response)
-        }
-      }
+      const pendingAsks = yield* PendingAsks.makeMemory
       const [peer, stranger] = yield* Effect.all([
         asking({ services: { pendingAsks } }),
         asking({ services: { pendingAsks } })
@@ -132,14 +124,12 @@ describe("Connection, asking its peer", () => {
         peer.send({ jsonrpc: "2.0", id: wrong, result })
       }
       yield* turn
-      assert.deepStrictEqual(handedIn, [])
       assert.isNull(fiber.unsafePoll())
       peer.send({ jsonrpc: "2.0", id, result: { action: "accept" } })
       peer.send({ jsonrpc: "2.0", id, result })
       assert.deepStrictEqual(yield* Fiber.join(fiber), { action: "accept" })
       peer.send({ jsonrpc: "2.0", id, result })
       yield* turn
-      assert.lengthOf([...new Set(handedIn)], 1)
       assert.deepStrictEqual(peer.answers(), [])
     }))
 

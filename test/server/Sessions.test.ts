@@ -87,4 +87,36 @@ describe("Sessions", () => {
       yield* tell
       assert.deepStrictEqual(heard, [11, 12, 13, 14, 15, 16, 17, 19])
     }))
+  it.effect("remember 16 Mi characters of all that sessions subscribe to, and have the room again", () =>
+    Effect.gen(function*() {
+      const { changes, listen, open, order } = yield* make()
+      const uris = Array.from({ length: 8 }, (_, index) => `${"x".repeat(8190)}${10 + index}`)
+      const sessions = Array.from({ length: 256 }, open)
+      for (const session of sessions) for (const uri of uris) order(session, "resources/subscribe", uri)
+      const late = open()
+      const heard: Array<string> = []
+      listen(late, (json) => {
+        heard.push(JSON.parse(json).params.uri)
+        return true
+      })
+      const wanted = "file:///wanted"
+      order(late, "resources/subscribe", wanted)
+      yield* changes.publish({ _tag: "ResourceUpdated", uri: wanted })
+      assert.deepStrictEqual(heard, [])
+      order(sessions[0] ?? "", "resources/unsubscribe", uris[0] ?? "")
+      // Not there any more, and so no room.
+      order(sessions[0] ?? "", "resources/unsubscribe", uris[0] ?? "")
+      order(late, "resources/subscribe", wanted)
+      yield* changes.publish({ _tag: "ResourceUpdated", uri: wanted })
+      assert.deepStrictEqual(heard, [wanted])
+      // A session that is forgotten makes room too: 10,000 newer ones drive the first out.
+      order(late, "resources/unsubscribe", wanted)
+      order(late, "resources/subscribe", uris[0] ?? "")
+      order(late, "resources/subscribe", wanted)
+      for (let count = 0; count < 9744; count++) listen(open(), () => true)
+      order(late, "resources/subscribe", wanted)
+      heard.length = 0
+      yield* changes.publish({ _tag: "ResourceUpdated", uri: wanted })
+      assert.deepStrictEqual(heard, [wanted])
+    }))
 })

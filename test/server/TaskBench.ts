@@ -76,6 +76,7 @@ export const registry = (tools: { readonly [name: string]: Tool }): Context.Tag.
     lacking: () => undefined,
     timeout: () => 30_000,
     priority: () => undefined,
+    turnedAway: () => undefined,
     task: (name) => tools[name]?.task ?? (name in tools ? { support: "forbidden", begins: "atOnce" } : undefined),
     add: () => Effect.dieMessage("the runner adds no tools"),
     remove: () => Effect.dieMessage("the runner removes no tools"),

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as JsonLine from "causeway-mcp/telemetry/JsonLine"
 import * as JsonLogger from "causeway-mcp/telemetry/JsonLogger"
 import * as Cause from "effect/Cause"
@@ -80,6 +80,16 @@ describe("JsonLogger", () => {
       assert.match(String(line?.message), /ä… \(1000000 bytes\)$/u)
     }))
 
+  it("makes no huge text of a value on its way to a short one", () => {
+    const text = "x".repeat(8000)
+    const many = Array.from({ length: 100_000 }, () => text)
+    const written = vi.spyOn(JSON, "stringify")
+    assert.isBelow(JsonLine.value(many).length, 3 * JsonLine.maxValueBytes)
+    const lengths = written.mock.results.map(({ value }) => String(value).length)
+    written.mockRestore()
+    assert.isBelow(Math.max(...lengths), 1_000_000)
+  })
+
   it.effect("keeps secrets, in whatever they stand", () =>
     Effect.gen(function*() {
       const secret = Redacted.make("canary-41")
@@ -112,6 +122,17 @@ describe("JsonLogger", () => {
       for (const value of [10n, circle, bad, proxy, Symbol("s"), () => 1, undefined, NaN, new Error("words")]) {
         const [line] = yield* lines(Effect.logInfo(value))
         assert.property(line, "message")
+      }
+      for (
+        const defect of [
+          bad,
+          proxy,
+          Object.create(null),
+          Object.defineProperty(new Error("x"), "stack", { get: () => bad.member })
+        ]
+      ) {
+        const [line] = yield* lines(Effect.logError("failed", Cause.die(defect)))
+        assert.strictEqual(line?.message, "failed")
       }
       const [line] = yield* lines(Effect.logError("failed", Cause.die(new Error("a\nb"))))
       assert.include(String(line?.cause), "a\nb")

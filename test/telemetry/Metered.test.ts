@@ -68,6 +68,39 @@ describe("Metered.service", () => {
     assert.strictEqual(service.twice(), 4)
   })
 
+  it.effect("measures a class, which keeps what it has to itself", () =>
+    Effect.gen(function*() {
+      class Base {
+        inherited(): Effect.Effect<string> {
+          return Effect.succeed("base")
+        }
+      }
+      class Kept extends Base {
+        #count = 0
+        get count(): number {
+          return this.#count
+        }
+        set count(to: number) {
+          this.#count = to
+        }
+        add(by: number): Effect.Effect<number> {
+          return Effect.sync(() => this.#count += by)
+        }
+      }
+      const given = new Kept()
+      const service = Metered.service("t-class", given)
+      assert.instanceOf(service, Kept)
+      assert.strictEqual(yield* service.add(2), 2)
+      assert.strictEqual(yield* service.inherited(), "base")
+      assert.strictEqual(service.count, 2)
+      service.count = 5
+      assert.strictEqual(given.count, 5)
+      assert.includeMembers([...seriesOf("t-class")], [
+        of("count", "t-class", "add", "succeeded", 1),
+        of("count", "t-class", "inherited", "succeeded", 1)
+      ])
+    }))
+
   it.effect("measures the service of a layer", () =>
     Effect.gen(function*() {
       const store = yield* SessionStore.SessionStore

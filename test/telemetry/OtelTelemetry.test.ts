@@ -109,6 +109,24 @@ describe("OtelTelemetry.layer", () => {
       for (const word of ["TypeError", "SqlError", "rate_limited"]) assert.include(text, word)
     }))
 
+  it.effect("sends no query, no header and no credential of an address", () =>
+    Effect.gen(function*() {
+      const one = collector()
+      const attributes = {
+        ...{ "url.full": "https://user:canary@host.test:8443/path?key=canary#canary", "url.query": "key=canary" },
+        ...{ "http.request.header.x-token": "canary", "http.response.header.set-cookie": "canary" },
+        ...{ "http.request.method": "GET", "url.path": "/path" }
+      }
+      yield* run(
+        Effect.withSpan(Effect.annotateCurrentSpan(attributes), "http"),
+        one
+      )
+      yield* run(Effect.withSpan(Effect.annotateCurrentSpan("url.full", "canary:"), "odd"), one)
+      const text = one.sent.map(({ body }) => body).join()
+      assert.notInclude(text, "canary")
+      for (const word of ["https://host.test:8443/path\"", "GET", "url.path", "unknown"]) assert.include(text, word)
+    }))
+
   it.effect("costs nothing while the collector is down: logs one line, rests, and goes on afterwards", () =>
     Effect.gen(function*() {
       let isDown = true

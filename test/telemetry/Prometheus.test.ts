@@ -99,6 +99,30 @@ describe("Prometheus.render", () => {
     assert.lengthOf(lines.filter((line) => line.startsWith("t_same{")), 1)
   })
 
+  it("gives no two families lines of one name", () => {
+    Instrument.counter("t_fight", "A counter.")()(1)
+    Instrument.gauge("t_fight_total", "A gauge.")().set(1)
+    Instrument.histogram("t_times", "A histogram.", [1])()(1)
+    Instrument.gauge("t_times_count", "A gauge.")().set(7)
+    for (const format of ["text", "openmetrics"] as const) {
+      const lines = Prometheus.render({ format }).split("\n").filter((line) => line !== "")
+      const names = lines.filter((line) => !line.startsWith("# HELP")).map((line) => line.replace(/ \S+$/u, ""))
+      assert.strictEqual(new Set(names).size, names.length)
+    }
+    assert.include(linesOf("t_times_count_gauge"), "t_times_count_gauge 7")
+  })
+
+  it("shows a hundred words of a frequency, and the rest as one", () => {
+    const metric = Metric.frequency("t_spoken", { description: "Words." })
+    for (let n = 0; n < 120; n++) Effect.runSync(Metric.update(metric, String(n)))
+    Effect.runSync(Metric.update(metric, ""))
+    Effect.runSync(Metric.update(metric, "other"))
+    const lines = linesOf("t_spoken_total{")
+    assert.lengthOf(lines, 101)
+    assert.include(lines, "t_spoken_total{word=\"\"} 1")
+    assert.include(lines, "t_spoken_total{word=\"other\"} 22")
+  })
+
   it("leaves out series beyond a bound, and says how many", () => {
     const level = Instrument.gauge("t_many", "Many.")
     for (let n = 0; n < 12; n++) level({ n: String(n) }).set(1)

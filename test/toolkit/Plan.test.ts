@@ -40,12 +40,18 @@ describe("Plan.make", () => {
         Policy.rateLimit({ limit: 100, window: "1 minute", per: ["caller"] })
       ),
       toolkitPolicy: Policy.all(Policy.timeout("10 seconds"), Policy.circuitBreaker())
-    })(Tool.requires(tool({ scopes: ["prices:read"] }), ["exchange"]))
+    })(
+      Tool.requires(tool({ scopes: ["prices:read"] }), ["exchange"]).pipe(
+        Tool.uses(["model"]),
+        Tool.uses(["cache", "model"])
+      )
+    )
     assert.deepStrictEqual(Plan.make(handler, { server: Policy.standard, tools }), {
       tool: "share_price",
       safety: "readOnly",
       scopes: ["prices:read"],
       requires: ["exchange"],
+      uses: ["model", "cache"],
       steps: [
         { name: "sizeLimit", says: "arguments of 1 MiB, answers of 256 KiB", from: "server" },
         { name: "rateLimit", says: "100 calls per 1m for each caller, 100 at once", from: "tool" },
@@ -166,6 +172,52 @@ describe("Plan.make", () => {
     const { warnings } = plan(Policy.coalesce, { isPublic: true, scopes: ["a"] })
     assert.include(warnings[0], "are public and need scopes")
     assert.deepStrictEqual(plan(Policy.none, { isPublic: true, scopes: ["a"] }).warnings, [])
+  })
+})
+
+describe("Plan.ofToolkit", () => {
+  const named = <const Name extends string>(name: Name, policy: Policy.Any) =>
+    Tool.withTerms({ policy })(
+      Tool.make(name, { description: "Gives a price", success: Schema.Number, safety: "readOnly" })
+        .implement(() => Evidence.computed("price", 1))
+    )
+  const to = (tool: string) => Policy.fallback({ tool, why: "it may know" })
+
+  it("warns of fallbacks that lead back to where they began, and of no others", () => {
+    const plans = Plan.ofToolkit(
+      Toolkit.make(
+        named("into", to("one")),
+        named("one", to("two")),
+        named("two", to("three")),
+        named("three", to("one")),
+        named("last", to("end")),
+        named("end", Policy.none)
+      ),
+      Policy.none
+    )
+    assert.deepStrictEqual(plans.map(({ warnings }) => warnings), [
+      [],
+      ["the fallback leads back to the tool (two, three, one); let one of them have none."],
+      ["the fallback leads back to the tool (three, one, two); let one of them have none."],
+      ["the fallback leads back to the tool (one, two, three); let one of them have none."],
+      [],
+      []
+    ])
+  })
+
+  it("warns of an upstream that is named with different numbers", () => {
+    const on = (limit: number, upstream: string, queue?: number) => Policy.concurrency({ limit, upstream, queue })
+    const plans = Plan.ofToolkit(
+      Toolkit.make(
+        named("one", on(8, "exchange")),
+        named("two", on(8, "exchange", 32)),
+        named("three", on(4, "bank")),
+        named("four", on(4, "bank", 4))
+      ),
+      Policy.none
+    )
+    const warning = "tools name bank with different numbers, so they do not share its places; give them the same."
+    assert.deepStrictEqual(plans.map(({ warnings }) => warnings), [[], [], [warning], [warning]])
   })
 })
 

@@ -1,17 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Ask from "causeway-mcp/ask/Ask"
-import * as Asking from "causeway-mcp/ask/Asking"
+import type * as Asking from "causeway-mcp/ask/Asking"
 import * as Principal from "causeway-mcp/auth/Principal"
-import type { Event } from "causeway-mcp/change/Changes"
-import { Changes } from "causeway-mcp/change/Changes"
 import * as Policy from "causeway-mcp/policy/Policy"
 import { invalidParams, missingClientCapability } from "causeway-mcp/protocol/McpError"
 import * as TaskStore from "causeway-mcp/task/TaskStore"
 import * as Evidence from "causeway-mcp/tool/Evidence"
 import * as Tool from "causeway-mcp/tool/Tool"
 import * as ToolCall from "causeway-mcp/tool/ToolCall"
-import * as ToolCodec from "causeway-mcp/tool/ToolCodec"
-import type { Body } from "causeway-mcp/tool/ToolError"
 import { ToolError } from "causeway-mcp/tool/ToolError"
 import * as Toolkit from "causeway-mcp/toolkit/Toolkit"
 import * as ToolRegistry from "causeway-mcp/toolkit/ToolRegistry"
@@ -27,48 +23,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/TestClock"
-
-class Greeting extends Context.Tag("Greeting")<Greeting, string>() {}
-
-const tool = <const Name extends string>(name: Name, scopes: ReadonlyArray<string> = []) =>
-  Tool.make(name, {
-    description: "A tool that serves the tests of the registry",
-    parameters: { name: Schema.optional(Schema.String) },
-    success: Schema.String,
-    safety: "readOnly",
-    scopes
-  })
-
-const greet = tool("greet").implement(({ name }) =>
-  Effect.flatMap(Greeting, (greeting) => Evidence.computed("greet", `${greeting}, ${name ?? "you"}`))
-)
-
-const request = (name: string, args: unknown = {}, caller = Principal.local): ToolRegistry.Request => ({
-  name,
-  arguments: args,
-  caller,
-  requestId: 7,
-  reportProgress: () => undefined,
-  log: () => undefined,
-  beginTask: Effect.succeed(false),
-  meta: {},
-  asking: { memo: Asking.nothing, responses: {}, clientCapabilities: { elicitation: {} } }
-})
-
-type Registry = Context.Tag.Service<ToolRegistry.ToolRegistry>
-
-/** Calls, and expects that nothing is asked. */
-const answer = (registry: Registry, request: ToolRegistry.Request) =>
-  Effect.map(registry.call(request), (result) => {
-    if (result._tag === "Paused") throw new Error("the call was paused")
-    return result
-  })
-
-const body = (result: { readonly _meta?: { readonly [key: string]: unknown } }) =>
-  result._meta?.[ToolCodec.errorMetaKey] as Body
-
-const withTools = <R>(toolkit: Toolkit.Toolkit<R>, options?: ToolRegistry.Options) =>
-  ToolRegistry.make(toolkit, options)
+import { answer, body, greet, Greeting, request, tool, withTools } from "./bench.js"
 
 describe("ToolRegistry.layer", () => {
   it.scoped("answers a call with the services its handlers need", () =>
@@ -417,98 +372,5 @@ describe("ToolRegistry.call", () => {
         Effect.withSpan("call")
       )
       assert.strictEqual(JSON.parse((yield* called).structuredJson ?? "").data, "registered around call")
-    }))
-})
-
-describe("ToolRegistry.add", () => {
-  const saying = <const Name extends string>(name: Name, what: string) =>
-    tool(name).implement(() => Effect.zipRight(Effect.yieldNow(), Evidence.computed("x", what)))
-  const said = (registry: Registry, name: string) =>
-    Effect.map(answer(registry, request(name)), (result) => JSON.parse(result.structuredJson ?? "{}").data)
-  const names = (registry: Registry) => registry.list(Principal.local).map((tool) => tool.name)
-
-  const listening = Effect.gen(function*() {
-    const heard: Array<Event> = []
-    return {
-      heard,
-      changes: { publish: (event: Event) => Effect.sync(() => void heard.push(event)), listen: () => () => {} }
-    }
-  })
-
-  it.scoped("adds and replaces tools, and announces it once", () =>
-    Effect.gen(function*() {
-      const { changes, heard } = yield* listening
-      const registry = yield* Effect.provideService(
-        withTools(Toolkit.make(saying("a", "1"), saying("b", "1"))),
-        Changes,
-        changes
-      )
-      const before = registry.list(Principal.local)
-      yield* Effect.provideService(
-        registry.add(Toolkit.make(saying("c", "1"), greet, saying("a", "2"))),
-        Greeting,
-        "Hi"
-      )
-      assert.deepStrictEqual(names(registry), ["a", "b", "c", "greet"])
-      assert.deepStrictEqual(before.map((tool) => tool.name), ["a", "b"])
-      assert.strictEqual(registry.list(Principal.local), registry.list(Principal.local))
-      assert.deepStrictEqual([yield* said(registry, "a"), yield* said(registry, "b")], ["2", "1"])
-      assert.strictEqual(yield* said(registry, "greet"), "Hi, you")
-      assert.deepStrictEqual(heard, [{ _tag: "ToolsChanged" }])
-      yield* registry.add(Toolkit.make())
-      assert.lengthOf(heard, 1)
-    }))
-
-  it.scoped("changes nothing when one of the tools cannot be served", () =>
-    Effect.gen(function*() {
-      const { changes, heard } = yield* listening
-      const registry = yield* Effect.provideService(withTools(Toolkit.make(saying("a", "1"))), Changes, changes)
-      const error = yield* Effect.flip(registry.add(Toolkit.make(saying("a", "2"), saying("b c", "1"))))
-      assert.lengthOf(error.problems, 1)
-      assert.deepStrictEqual([names(registry), yield* said(registry, "a"), heard], [["a"], "1", []])
-    }))
-
-  it.scoped("takes tools away, and lets their calls go on", () =>
-    Effect.gen(function*() {
-      const { changes, heard } = yield* listening
-      const release = yield* Deferred.make<void>()
-      const slow = tool("slow").implement(() =>
-        Effect.zipRight(Deferred.await(release), Evidence.computed("x", "done"))
-      )
-      const registry = yield* Effect.provideService(withTools(Toolkit.make(slow)), Changes, changes)
-      const fiber = yield* Effect.fork(said(registry, "slow"))
-      yield* Effect.yieldNow()
-      assert.isTrue(yield* registry.remove("slow"))
-      assert.isFalse(yield* registry.remove("slow"))
-      assert.isFalse(yield* registry.remove("toString"))
-      assert.deepStrictEqual(heard, [{ _tag: "ToolsChanged" }])
-      assert.deepStrictEqual([names(registry), registry.task("slow")], [[], undefined])
-      assert.strictEqual((yield* Effect.flip(registry.call(request("slow")))).code, -32602)
-      yield* Deferred.succeed(release, undefined)
-      assert.strictEqual(yield* Fiber.join(fiber), "done")
-    }))
-
-  it.scoped("warns of what was added", () =>
-    Effect.gen(function*() {
-      const registry = yield* withTools(Toolkit.make())
-      assert.deepStrictEqual(registry.warnings, [])
-      yield* registry.add(Toolkit.make(saying("get_data", "1")))
-      assert.lengthOf(registry.warnings, 1)
-    }))
-
-  it.scoped("knows which arguments are mirrored", () =>
-    Effect.gen(function*() {
-      const stations = Tool.make("find_stations", {
-        description: "Finds the stations of a region",
-        parameters: { region: Schema.String },
-        headers: { region: "Region" },
-        success: Schema.String,
-        safety: "readOnly"
-      })
-      const registry = yield* withTools(Toolkit.make(stations.implement(() => Evidence.computed("x", ""))))
-      assert.deepStrictEqual(registry.headers("find_stations"), [
-        { path: ["region"], header: "mcp-param-region", type: "string" }
-      ])
-      for (const name of ["constructor", "__proto__", "other"]) assert.isUndefined(registry.headers(name))
     }))
 })

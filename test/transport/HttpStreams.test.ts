@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Principal from "causeway-mcp/auth/Principal"
 import type { McpServer } from "causeway-mcp/server/McpServer"
 import * as TransportLaws from "causeway-mcp/testing/TransportLaws"
 import type * as HttpOutput from "causeway-mcp/transport/internal/HttpOutput"
@@ -59,6 +60,25 @@ describe("HttpStreams", () => {
     for (let part = 0; part < HttpStreams.parts; part++) streams.keepAlive()
     assert.strictEqual(first?.reminders, 0)
     assert.deepStrictEqual([...new Set(others.map(({ reminders }) => reminders))], [1])
+  })
+
+  it("ends the streams of a caller whose credential was withdrawn, and no other", () => {
+    const streams = make()
+    const ended: Array<string> = []
+    const callers = ["ada", "bob", "eve"].map((id) => Principal.make({ id }))
+    for (const caller of callers) {
+      const end = (): void => {
+        ended.push(caller.id)
+        streams.drop(end)
+      }
+      streams.hold(end, caller)
+    }
+    streams.revoke(() => false)
+    assert.deepStrictEqual(ended, [])
+    streams.revoke(({ id }) => id !== "bob")
+    assert.deepStrictEqual(ended, ["ada", "eve"])
+    streams.revoke(() => true)
+    assert.deepStrictEqual(ended, ["ada", "eve", "bob"])
   })
 
   it.effect("keeps nothing of a stream that has left, also between two comments", () =>

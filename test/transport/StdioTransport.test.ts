@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Lifecycle from "causeway-mcp/health/Lifecycle"
 import * as McpServer from "causeway-mcp/server/McpServer"
 import * as TransportLaws from "causeway-mcp/testing/TransportLaws"
 import * as StdioTransport from "causeway-mcp/transport/StdioTransport"
@@ -173,6 +174,72 @@ describe("StdioTransport", () => {
       yield* Effect.repeat(turn, { until: isOver, times: 1000 })
       assert.isTrue(isOver())
       assert.isBelow(output.writes.join("").length, 2 * 1024 * 1024)
+    }))
+
+  const withInput = <A, E, R>(input: PassThrough, effect: Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => Object.getOwnPropertyDescriptor(process, "stdin")),
+      () =>
+        Effect.zipRight(
+          Effect.sync(() => Object.defineProperty(process, "stdin", { value: input, configurable: true })),
+          effect
+        ),
+      (stdin) => Effect.sync(() => stdin !== undefined && Object.defineProperty(process, "stdin", stdin))
+    )
+
+  it.scoped("says that it is ready when it reads, and that it stops as soon as standard input has ended", () => {
+    const input = new PassThrough()
+    return withInput(
+      input,
+      Effect.gen(function*() {
+        const lifecycle = yield* Lifecycle.make
+        const output = new PassThrough()
+        assert.strictEqual(lifecycle.state(), "starting")
+        const fiber = yield* Effect.provideService(open({ output }), Lifecycle.Lifecycle, lifecycle)
+        yield* turns(2)
+        assert.strictEqual(lifecycle.state(), "ready")
+        input.end(`${JSON.stringify(FixtureServer.modern(1, "slow", { ms: 500 }))}\n`)
+        yield* turns(5)
+        assert.strictEqual(lifecycle.state(), "draining")
+        assert.isNull(fiber.unsafePoll())
+        yield* TestClock.adjust("500 millis")
+        yield* Fiber.join(fiber)
+        assert.match(String(output.read()), /slept/)
+      })
+    )
+  })
+
+  it.scoped("says that it stops when it is interrupted", () => {
+    const input = new PassThrough()
+    return withInput(
+      input,
+      Effect.gen(function*() {
+        const lifecycle = yield* Lifecycle.make
+        const fiber = yield* Effect.provideService(
+          open({ output: new PassThrough() }),
+          Lifecycle.Lifecycle,
+          lifecycle
+        )
+        yield* turns(2)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(lifecycle.state(), "draining")
+      })
+    )
+  })
+
+  it.scoped("does not stop the server when a peer on streams of its own has gone", () =>
+    Effect.gen(function*() {
+      const lifecycle = yield* Lifecycle.make
+      const input = new PassThrough()
+      const fiber = yield* Effect.provideService(
+        open({ input, output: new PassThrough() }),
+        Lifecycle.Lifecycle,
+        lifecycle
+      )
+      yield* turns(2)
+      input.end()
+      yield* Fiber.join(fiber)
+      assert.strictEqual(lifecycle.state(), "ready")
     }))
 
   it.scoped("leaves the input alone once it has let go of it", () =>

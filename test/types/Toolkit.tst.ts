@@ -139,6 +139,12 @@ describe("the services of a policy", () => {
   })
 })
 
+describe("Tool.uses", () => {
+  test("keeps the types of the handler", () => {
+    expect(reads.pipe(Tool.uses(["model"]))).type.toBe<typeof reads>()
+  })
+})
+
 describe("Tool.requires", () => {
   test("keeps the types of the handler, in a pipe and out of it", () => {
     expect(Tool.requires(reads, ["store"])).type.toBe<typeof reads>()

@@ -5,6 +5,7 @@
  */
 import type * as Clock from "effect/Clock"
 import { isIPv6 } from "node:net"
+import { sha256 } from "./Digest.js"
 
 /** @internal */
 export interface Guesses {
@@ -19,6 +20,8 @@ interface Window {
 }
 
 const mostNetworks = 10_000
+/** What is longer is no address. */
+const mostCharacters = 64
 
 /** The two halves of an IPv6 address around `::`, as groups. */
 const groupsOf = (part: string | undefined): ReadonlyArray<string> =>
@@ -26,11 +29,13 @@ const groupsOf = (part: string | undefined): ReadonlyArray<string> =>
 
 /**
  * The address, of IPv6 the first 64 bits: what one customer of a provider has at
- * least. An IPv4 address in IPv6 clothes is that IPv4 address.
+ * least. An IPv4 address in IPv6 clothes is that IPv4 address. What a proxy lets a
+ * client write may be anything, and is kept by its hash when it is long.
  *
  * @internal
  */
 export const networkOf = (peer: string): string => {
+  if (peer.length > mostCharacters) return sha256(peer)
   const [address = ""] = peer.split("%")
   if (!isIPv6(address)) return address
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/iu.exec(address)?.[1]

@@ -55,7 +55,7 @@ export interface Copy {
 }
 
 /** A copy that is down is left alone this long at most, milliseconds. */
-const longest = 5_000
+const longest = 2_000
 
 /** So many late answers in a row are as good as none. */
 const patience = 3

@@ -28,6 +28,8 @@ export interface ChainMetrics {
   readonly hedged: (outcome: "won" | "lost" | "denied") => void
   /** What may still be spent, in US dollars; no figure where nothing limits it. */
   readonly budgetLeft: (usd: number) => void
+  /** What may be spent in a period, in US dollars. */
+  readonly budget: (usd: number) => void
   /** Levels that are worth a gauge: breaker, headroom, calls under way, retries left. */
   readonly levels: (target: Target.Target, now: number) => void
 }
@@ -103,7 +105,8 @@ const instruments = () => {
     headroom: gauge(Telemetry.Metric.llmHeadroom, "The share that is left of the scarcer limit."),
     inFlight: gauge(Telemetry.Metric.llmInFlight, "Calls under way."),
     retryBudget: gauge(Telemetry.Metric.llmRetryBudget, "Retries that are within the budget."),
-    budgetLeft: gauge(Telemetry.Metric.llmBudgetLeft, "What may still be spent in this period, in US dollars.")
+    budgetLeft: gauge(Telemetry.Metric.llmBudgetLeft, "What may still be spent in this period, in US dollars."),
+    budget: gauge(Telemetry.Metric.llmBudget, "What may be spent in a period, in US dollars.")
   }
 }
 
@@ -182,6 +185,7 @@ export const make = (chain: string, targets: ReadonlyArray<Target.Target>): Chai
     budgetLeft: (usd) => {
       if (Number.isFinite(usd)) metrics.budgetLeft.unsafeUpdate(usd, whole)
     },
+    budget: (usd) => metrics.budget.unsafeUpdate(usd, whole),
     levels: (target, now) => {
       const by = of(target).state
       metrics.breakerState.unsafeUpdate(stateNumbers[target.breaker.state(now)], by)

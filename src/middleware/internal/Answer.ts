@@ -164,6 +164,7 @@ export const make = (options: Options): Answering => {
       result: encoded.right,
       value: given,
       confidence: evidence?.confidence,
+      sources: evidence?.sources,
       isDegraded: evidence?.degraded !== undefined,
       isCached: false
     }

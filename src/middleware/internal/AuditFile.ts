@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { FileHandle } from "node:fs/promises"
-import { open, rename, rm } from "node:fs/promises"
+import { open, rename, rm, stat } from "node:fs/promises"
 
 /**
  * The file cannot be opened or written.
@@ -63,16 +63,30 @@ const isMissing = (error: unknown): boolean => Object(error).code === "ENOENT"
 const mode = 0o600
 
 /** A process that was killed may have left half a line: it gets its end. */
-const endLine = async (handle: FileHandle, size: number): Promise<number> => {
-  if (size === 0) return 0
+const endLine = async (handle: FileHandle): Promise<void> => {
+  const { size } = await handle.stat()
+  if (size === 0) return
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1)
-  if (buffer[0] === 10) return size
-  await handle.appendFile("\n")
-  return size + 1
+  if (buffer[0] !== 10) await handle.appendFile("\n")
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(() => true, (error: unknown) => {
+    if (isMissing(error)) return false
+    throw error
+  })
+
+/** Makes the first number free, by moving only as many files as it takes: what fails half way can be tried again. */
+const shift = async (path: string, keep: number): Promise<void> => {
+  let free = 1
+  while (free < keep && await exists(`${path}.${free}`)) free++
+  for (let n = free; n > 1; n--) await rename(`${path}.${n - 1}`, `${path}.${n}`)
 }
 
 /**
- * Opens the file to write on at its end.
+ * Opens the file to write on at its end. One that was moved or removed by somebody
+ * else is begun anew under its name. Where no other file can be begun, this one
+ * goes on; logged once.
  *
  * @since 0.1.0
  * @category constructors
@@ -80,14 +94,16 @@ const endLine = async (handle: FileHandle, size: number): Promise<number> => {
 export const make = ({ keep, maxBytes, path }: Options): Effect.Effect<AuditFile, AuditError, Scope.Scope> =>
   Effect.gen(function*() {
     let handle: FileHandle | undefined
-    let size = 0
     let isOver = false
+    /** Why the file goes on although it is large enough. */
+    let stuck: unknown
+    let isStuckTold = false
 
     const begin = async (): Promise<FileHandle> => {
       if (isOver) throw new Error("the audit has ended")
       const opened = await open(path, "a+", mode)
-      size = await endLine(opened, (await opened.stat()).size)
       handle = opened
+      await endLine(opened)
       return opened
     }
     const close = async (): Promise<void> => {
@@ -95,39 +111,65 @@ export const make = ({ keep, maxBytes, path }: Options): Effect.Effect<AuditFile
       handle = undefined
       await open?.close()
     }
-    const rotate = async (): Promise<FileHandle> => {
+    /** The file under this name, which is not the one that was opened once somebody has moved that. */
+    const current = async (): Promise<FileHandle> => {
+      if (handle === undefined) return begin()
+      const own = await handle.stat()
+      const named = await stat(path).catch((error: unknown) => {
+        if (isMissing(error)) return undefined
+        throw error
+      })
+      if (named?.ino === own.ino && named.dev === own.dev) return handle
       await close()
-      await rm(`${path}.${keep}`, { force: true })
-      for (let n = keep; n > 0; n--) {
-        await rename(n === 1 ? path : `${path}.${n - 1}`, `${path}.${n}`).catch((error: unknown) => {
-          if (!isMissing(error)) throw error
-        })
-      }
-      if (keep === 0) await rm(path, { force: true })
       return begin()
     }
+    const rotate = async (): Promise<FileHandle> => {
+      try {
+        if (keep === 0) await rm(path, { force: true })
+        else {
+          await shift(path, keep)
+          await rename(path, `${path}.1`)
+        }
+        stuck = undefined
+        isStuckTold = false
+      } catch (error) {
+        stuck = error
+      }
+      return current()
+    }
     const write = async (bytes: Buffer): Promise<void> => {
-      const open = handle ?? await begin()
+      const open = await current()
+      const { size } = await open.stat()
       const to = size > 0 && size + bytes.length > maxBytes ? await rotate() : open
+      const before = (await to.stat()).size
       try {
         await to.appendFile(bytes)
-        size += bytes.length
       } catch (error) {
         // What was written of it goes, so that the next line is one.
-        await to.truncate(size).catch(() => close())
+        const after = (await to.stat()).size
+        if (after > before) await to.truncate(before).catch(() => close())
         throw error
       }
     }
+    const toError = (cause: unknown): AuditError =>
+      new AuditError({ path, reason: reasons[String(Object(cause).code)] ?? "failed", cause })
     const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, AuditError> =>
-      Effect.tryPromise({
-        try: run,
-        catch: (cause) => new AuditError({ path, reason: reasons[String(Object(cause).code)] ?? "failed", cause })
-      })
+      Effect.tryPromise({ try: run, catch: toError })
+
+    const tell = Effect.suspend(() => {
+      if (stuck === undefined || isStuckTold) return Effect.void
+      isStuckTold = true
+      return Effect.logWarning(
+        `The audit's file ${path} is large enough, and no other can be begun beside it (${
+          String(Object(stuck).code ?? "failed")
+        }): it goes on`
+      )
+    })
 
     yield* Effect.acquireRelease(attempt(begin), () =>
       Effect.promise(() => {
         isOver = true
         return close().catch(() => {})
       }))
-    return { write: (text) => attempt(() => write(Buffer.from(text))) }
+    return { write: (text) => Effect.zipLeft(attempt(() => write(Buffer.from(text))), tell) }
   })

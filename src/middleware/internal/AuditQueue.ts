@@ -4,10 +4,11 @@
  *
  * @since 0.1.0
  */
-import * as Deferred from "effect/Deferred"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Instrument from "../../telemetry/Instrument.js"
 import * as Telemetry from "../../telemetry/Telemetry.js"
@@ -38,29 +39,15 @@ const againAfter = Duration.seconds(1)
 const flushWithin = Duration.seconds(2)
 const writeWithin = Duration.seconds(10)
 
-type Written = Effect.Effect<void, { readonly message: string }>
-
-/**
- * A disk that hangs holds up the end of the server no longer than this. Apart from
- * the fiber that waits: an interrupted write would be half a write.
- */
-const within = (write: Written): Written =>
-  Effect.gen(function*() {
-    const ended = yield* Deferred.make<void, { readonly message: string }>()
-    const writing = yield* Effect.forkDaemon(Effect.interruptible(Effect.intoDeferred(write, ended)))
-    const late = Deferred.fail(ended, { message: "it takes too long" })
-    const timer = yield* Effect.forkDaemon(Effect.interruptible(Effect.delay(late, writeWithin)))
-    yield* Effect.ensuring(
-      Deferred.await(ended),
-      Effect.zipRight(Fiber.interruptFork(timer), Fiber.interruptFork(writing))
-    )
-  })
-
 /**
  * Writes until the scope closes, and then what is left, for two seconds at most.
  * What cannot be written is lost where that is what was chosen; otherwise it is
  * kept and tried again each second, beyond the capacity as long as calls go on
  * that had begun.
+ *
+ * A write that takes longer than ten seconds counts as one that cannot be written
+ * for as long as it takes, and no other is begun beside it: each would hold one of
+ * the few threads that the process has for its files.
  *
  * @since 0.1.0
  * @category constructors
@@ -75,16 +62,19 @@ export const make = <Event>(options: Options<Event>): Effect.Effect<AuditQueue<E
     let isFailing = false
     let isOver = false
 
-    const failed = (events: ReadonlyArray<Event>, { message }: { readonly message: string }): Effect.Effect<void> => {
-      if (!isKept) {
-        waiting = waiting.slice(events.length)
-        lost(events.length)
-      }
+    const failing = (message: string): Effect.Effect<void> => {
       if (isFailing) return Effect.void
       isFailing = true
       return Effect.logError(
         `The audit cannot be written: ${message}. ${isKept ? "Calls are refused" : "Events are lost"} until it can`
       )
+    }
+    const failed = (events: ReadonlyArray<Event>, { message }: { readonly message: string }): Effect.Effect<void> => {
+      if (!isKept) {
+        waiting = waiting.slice(events.length)
+        lost(events.length)
+      }
+      return failing(message)
     }
     const written = (events: ReadonlyArray<Event>): Effect.Effect<void> => {
       waiting = waiting.slice(events.length)
@@ -93,28 +83,50 @@ export const make = <Event>(options: Options<Event>): Effect.Effect<AuditQueue<E
       return Effect.logInfo("The audit is written again")
     }
 
-    const next = Effect.suspend(() => {
+    /** The write under way, in a fiber of its own: nobody ends it half way who waits for it. */
+    let writing: Fiber.RuntimeFiber<void> | undefined
+    const begin = Effect.suspend(() => {
       const events = waiting.slice(0, batch)
-      return Effect.matchEffect(within(options.write(events)), {
-        onFailure: (error) => failed(events, error),
-        onSuccess: () => written(events)
-      })
+      return Effect.forkDaemon(Effect.interruptible(
+        Effect.matchEffect(options.write(events), {
+          onFailure: (error) => failed(events, error),
+          onSuccess: () => written(events)
+        }).pipe(
+          // A program's own function may throw, which must not be the end of the audit.
+          Effect.catchAllDefect((defect) =>
+            Effect.zipRight(
+              isFailing ? Effect.void : Effect.logError("What writes the audit hit a defect", Cause.die(defect)),
+              failed(events, { message: "what writes it has a defect" })
+            )
+          ),
+          Effect.ensuring(Effect.sync(() => {
+            writing = undefined
+          }))
+        )
+      ))
+    })
+    const next = Effect.gen(function*() {
+      const fiber = writing ?? (writing = yield* begin)
+      const ended = yield* Effect.timeoutOption(Effect.disconnect(Fiber.await(fiber)), writeWithin)
+      if (Option.isSome(ended)) return
+      yield* failing("it takes too long")
+      yield* Fiber.await(fiber)
     })
     const drain: Effect.Effect<void> = Effect.suspend(() =>
       waiting.length === 0
         ? Effect.void
-        // A batch is written or not: nobody interrupts it half way.
-        : Effect.flatMap(
-          Effect.uninterruptible(next),
-          () => isFailing ? Effect.zipRight(Effect.sleep(againAfter), drain) : drain
-        )
+        : Effect.flatMap(next, () => isFailing ? Effect.zipRight(Effect.sleep(againAfter), drain) : drain)
     )
 
     yield* Effect.addFinalizer(() => {
       isOver = true
       return Effect.zipRight(
         Effect.timeoutOption(Effect.interruptible(Effect.disconnect(drain)), flushWithin),
-        Effect.sync(() => lost(waiting.length))
+        Effect.suspend(() => {
+          lost(waiting.length)
+          waiting = []
+          return writing === undefined ? Effect.void : Fiber.interruptFork(writing)
+        })
       )
     })
     yield* Effect.forkScoped(

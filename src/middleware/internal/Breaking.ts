@@ -21,7 +21,16 @@ import { Failed, millisOf, refuse } from "./Visit.js"
  */
 const connection: ReadonlySet<string> = new Set(["temporarily_unavailable", "timed_out"])
 
-const count = (permit: CircuitBreaker.Permit, now: number, exit: Exit.Exit<Outcome, unknown>): void => {
+/** Who gives a call this little less than it takes has not seen what the source does. */
+const nearlyMillis = 50
+
+/** Notes how a call ended. One that its own client cut short says nothing: else anybody could open the breaker for all. */
+const count = (
+  permit: CircuitBreaker.Permit,
+  now: number,
+  exit: Exit.Exit<Outcome, unknown>,
+  isCutShort: () => boolean
+): void => {
   if (Exit.isSuccess(exit)) {
     if (exit.value._tag === "Answered") permit.succeed(now)
     else permit.ignore(now)
@@ -29,8 +38,10 @@ const count = (permit: CircuitBreaker.Permit, now: number, exit: Exit.Exit<Outco
   }
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
   if (!(error instanceof Failed)) permit.ignore(now)
-  else if (connection.has(error.body.code)) permit.fail(now, { isConnection: true })
-  else if (error.body.code === "internal") permit.fail(now)
+  else if (connection.has(error.body.code)) {
+    if (isCutShort()) permit.ignore(now)
+    else permit.fail(now, { isConnection: true })
+  } else if (error.body.code === "internal") permit.fail(now)
   else permit.ignore(now)
 }
 
@@ -38,7 +49,15 @@ const count = (permit: CircuitBreaker.Permit, now: number, exit: Exit.Exit<Outco
  * @since 0.1.0
  * @category constructors
  */
-export const make = (tool: string, options: CircuitBreaker.Options, clock: Clock.Clock) => {
+export const make = (
+  tool: string,
+  options: CircuitBreaker.Options,
+  { clock, isHurried }: {
+    readonly clock: Clock.Clock
+    /** Whether the client gave the call less time than it may take. */
+    readonly isHurried: (visit: Visit) => boolean
+  }
+) => {
   const breaker = CircuitBreaker.make(options)
   return (next: Next): Next => (visit: Visit) =>
     Effect.uninterruptibleMask((restore) => {
@@ -54,7 +73,7 @@ export const make = (tool: string, options: CircuitBreaker.Options, clock: Clock
         Effect.sync(() => {
           const end = millisOf(clock)
           const before = breaker.state(end)
-          count(permit, end, exit)
+          count(permit, end, exit, () => end >= visit.limit - nearlyMillis && isHurried(visit))
           const after = breaker.state(end)
           if (before === after || observation === undefined) return
           if (after === "open") observation.step?.("circuitBreaker", "opened")

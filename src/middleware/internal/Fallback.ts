@@ -21,6 +21,8 @@ export interface Options {
   /** Where answers are kept, if they may stand in. */
   readonly keeping: Keeping | undefined
   readonly tool: ToolError.Fallback | undefined
+  /** Whether the caller may not know of that tool. */
+  readonly isHidden: (visit: Visit) => boolean
 }
 
 /** Failures that another way of asking would meet as well. */
@@ -52,14 +54,14 @@ const told = (body: ToolError.Body, fallback: ToolError.Fallback): Failed =>
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ keeping, tool }: Options) => (next: Next): Next => (visit: Visit) =>
+export const make = ({ isHidden, keeping, tool }: Options) => (next: Next): Next => (visit: Visit) =>
   Effect.catchIf(
     next(visit),
     (error): error is Failed => error instanceof Failed && isHelped(error),
     (error) => {
       const { observation } = visit
       const hint = Effect.suspend(() => {
-        if (tool === undefined || error.body.fallback !== undefined) return Exit.fail(error)
+        if (tool === undefined || error.body.fallback !== undefined || isHidden(visit)) return Exit.fail(error)
         observation?.step?.("fallback", "told")
         return Exit.fail(told(error.body, tool))
       })

@@ -39,13 +39,15 @@ export interface Options {
   readonly health: Context.Tag.Service<Health> | undefined
   readonly requires: ReadonlyArray<string>
   readonly fallback: Fallback | undefined
+  /** Whether the caller may not know of the tool to use instead. */
+  readonly isHidden: (visit: Visit) => boolean
   /** Whether a kept answer may stand in for a source that is down. */
   readonly mayAnswerWithout: boolean
 }
 
-const shedding = (overload: Context.Tag.Service<Overload>, priority: Priority): Gate => (visit) => {
+const shedding = (overload: Context.Tag.Service<Overload>, priority: Priority, tool: string): Gate => (visit) => {
   // A user who has answered a question is not asked to do so again as long as anything is let in.
-  const retryAfterMs = overload.turnsAway(isResumed(visit) ? "critical" : priority)
+  const retryAfterMs = overload.turnsAway(isResumed(visit) ? "critical" : priority, tool)
   if (!(retryAfterMs > 0)) return undefined
   visit.observation?.step?.("overload", "refused")
   return failed(
@@ -91,7 +93,8 @@ const required = (health: Context.Tag.Service<Health>, options: Options): Gate =
   const source = options.requires.find((name) => health.status(name) === "down")
   if (source === undefined) return undefined
   visit.observation?.step?.("requirements", "refused")
-  const refusal = failed(unavailable({ source, fallback: options.fallback }))
+  const fallback = options.fallback === undefined || options.isHidden(visit) ? undefined : options.fallback
+  const refusal = failed(unavailable({ source, fallback }))
   if (!options.mayAnswerWithout) return refusal
   visit.hindrance = refusal
   return undefined
@@ -108,7 +111,7 @@ const required = (health: Context.Tag.Service<Health>, options: Options): Gate =
 export const make = (options: Options): Gate => {
   const { codec, health, overload, tool } = options
   const checks: ReadonlyArray<Gate> = [
-    ...(overload === undefined ? [] : [shedding(overload, options.priority)]),
+    ...(overload === undefined ? [] : [shedding(overload, options.priority, tool.name)]),
     ...(options.maxInput === Infinity ? [] : [sized(tool, options.maxInput)]),
     ...(tool.scopes.length === 0 ? [] : [authorized(tool)]),
     validated(codec),

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Cache, MinConfidence } from "../../policy/Policy.js"
+import * as Policy from "../../policy/Policy.js"
 import type { Kept, ResultCache } from "../../policy/ResultCache.js"
 import type * as Tool from "../../tool/Tool.js"
 import * as Answer from "./Answer.js"
@@ -59,7 +60,7 @@ const ago = (millis: number): string => {
 export const make = ({ cache, clock, keyOf, minConfidence, policy, tool }: Options): Keeping => {
   const timeToLive = Duration.toMillis(policy.timeToLive)
   const staleFor = Duration.toMillis(policy.staleFor ?? 0)
-  const halfLife = policy.halfLife === undefined ? 4 * timeToLive : Duration.toMillis(policy.halfLife)
+  const halfLife = Duration.toMillis(Policy.halfLifeOf(policy))
 
   const ageOf = (kept: Kept): number => Math.max(0, clock.unsafeCurrentTimeMillis() - kept.madeAt)
 
@@ -81,7 +82,8 @@ export const make = ({ cache, clock, keyOf, minConfidence, policy, tool }: Optio
         isCached: true
       }
     }
-    const envelope = Written.envelope(result.structuredJson ?? "null")
+    const envelope = Written.keptEnvelope(result.structuredJson)
+    if (envelope === undefined) return undefined
     envelope.confidence *= 2 ** (-age / halfLife)
     envelope.sources = envelope.sources.map((source) => ({ ...source, cached: true }))
     if (degraded !== undefined) Written.degrade(envelope, degraded.reason, degraded.missing)

@@ -13,6 +13,7 @@ import type { RateLimit } from "../../policy/Policy.js"
 import * as Policy from "../../policy/Policy.js"
 import type { RateLimiter, Take, Verdict } from "../../policy/RateLimiter.js"
 import { isExit } from "../../protocol/Ended.js"
+import type { Quota } from "../../protocol/Quota.js"
 import { ToolError } from "../../tool/ToolError.js"
 import type { Ending, Next, Visit } from "./Visit.js"
 import { refuse, when } from "./Visit.js"
@@ -42,21 +43,6 @@ const keyOf = (tool: string, { name, per }: RateLimit): Counted["keyOf"] => {
     `${start}|${byTenant || byCaller ? framed(tenant) : "*"}|${byCaller ? framed(id) : "*"}`
 }
 
-const isPositive = (value: number): boolean => value > 0 && value < Infinity
-
-/**
- * What is wrong with the limits of a policy, a sentence each.
- *
- * @since 0.1.0
- * @category guards
- */
-export const problems = (limits: ReadonlyArray<RateLimit>): ReadonlyArray<string> =>
-  limits.flatMap(({ burst, limit, name, window }) =>
-    isPositive(limit) && isPositive(burst ?? limit) && isPositive(Duration.toMillis(window))
-      ? []
-      : [`the rate limit "${name ?? "calls"}" must have a limit, a burst and a window that are finite and above zero`]
-  )
-
 const count = (tool: string, policy: RateLimit): Counted => ({
   policy,
   name: policy.name ?? "calls",
@@ -65,6 +51,26 @@ const count = (tool: string, policy: RateLimit): Counted => ({
   perSecond: policy.limit / Duration.toSeconds(policy.window),
   keyOf: keyOf(tool, policy)
 })
+
+const quotaOf = ({ cost, limit, name = "calls", window }: RateLimit): Quota => ({
+  name,
+  limit,
+  windowSeconds: Duration.toSeconds(window),
+  unit: cost === undefined ? undefined : name
+})
+
+/** Adds the limits that a caller has of its own, and numbers those of equal names. */
+const numbered = (quotas: ReadonlyArray<Quota>, own: Principal["limits"] = []): ReadonlyArray<Quota> => {
+  const names = new Set<string>()
+  return [...quotas, ...own.map(({ limit, windowSeconds }): Quota => ({ name: "caller", limit, windowSeconds }))].map(
+    (quota) => {
+      let name = quota.name
+      for (let number = 2; names.has(name); number++) name = `${quota.name}-${number}`
+      names.add(name)
+      return name === quota.name ? quota : { ...quota, name }
+    }
+  )
+}
 
 const none: ReadonlyArray<Take> = []
 
@@ -88,6 +94,16 @@ export const make = (
 ) => {
   const counted = limits.map((policy) => count(tool, policy))
   const isSettled = limits.some(({ settle }) => settle !== undefined)
+  const quotas = numbered(limits.map(quotaOf))
+
+  /** Notes what is left, for a transport that tells. Of several calls in one message, one that was refused counts. */
+  const note = ({ request: { caller, noted } }: Visit, { buckets, counted, isAllowed }: Verdict): void => {
+    if (noted === undefined || counted === "none" || (isAllowed && noted.counted !== undefined)) return
+    noted.counted = {
+      quotas: caller.limits === undefined ? quotas : numbered(quotas, caller.limits),
+      left: buckets
+    }
+  }
 
   const refused = (verdict: Verdict, caller: Principal): Ending => {
     const retryAfterMs = Math.ceil(verdict.retryAfterMs)
@@ -150,8 +166,11 @@ export const make = (
     if (!Arr.isNonEmptyReadonlyArray(takes)) return next(visit)
     const decide = (verdict: Verdict): Ending => {
       const { observation } = visit
+      note(visit, verdict)
       if (!verdict.isAllowed) {
         observation?.step?.("rateLimit", "refused")
+        // That nothing is counted is told of every call, whatever becomes of it.
+        if (verdict.counted === "none") observation?.step?.("rateLimit", "uncounted")
         return refused(verdict, caller)
       }
       observation?.step?.(

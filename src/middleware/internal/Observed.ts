@@ -18,13 +18,14 @@ const endedBy = (exit: Exit.Exit<Outcome, unknown>, millis: number): Ended => {
   if (Exit.isSuccess(exit)) {
     const { value } = exit
     if (value._tag === "Paused") return { outcome: "paused", isDegraded: false, isCached: false, millis }
-    const { confidence, isCached, isDegraded, result } = value
+    const { confidence, isCached, isDegraded, result, sources } = value
     return {
       outcome: result.isError ? "failed" : "answered",
       code: result.isError ? "failed" : undefined,
       isDegraded,
       isCached,
       confidence,
+      sources,
       millis
     }
   }

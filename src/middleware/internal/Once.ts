@@ -14,9 +14,12 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { IdempotencyStore, Unavailable } from "../../policy/IdempotencyStore.js"
+import { maxAnswerBytes } from "../../policy/IdempotencyStore.js"
 import type { Idempotent } from "../../policy/Policy.js"
 import * as TimeLimit from "../../policy/TimeLimit.js"
+import type { ToolResult } from "../../protocol/McpSchema.js"
 import type * as Tool from "../../tool/Tool.js"
+import type { ToolCodec } from "../../tool/ToolCodec.js"
 import type { Body } from "../../tool/ToolError.js"
 import { ToolError } from "../../tool/ToolError.js"
 import * as CallKey from "../CallKey.js"
@@ -38,12 +41,16 @@ export const metaKey = "dev.causeway/idempotencyKey"
  */
 export interface Options {
   readonly tool: Tool.Any
+  readonly codec: Pick<ToolCodec, "description" | "fits">
   readonly store: Context.Tag.Service<IdempotencyStore>
   readonly policy: Idempotent
 }
 
 /** How long a key is held by a process that died. */
 const leaseMillis = 15_000
+
+/** How often the end of a call is told again to a store that did not answer: for as long as the lease lasts. */
+const again = Schedule.intersect(Schedule.spaced("1 second"), Schedule.recurs(leaseMillis / 1000 - 1))
 
 /** How long those wait who cannot hear of the end of the first call, at first and at most. */
 const firstLook = 50
@@ -62,28 +69,26 @@ const unknownEnd = (tool: string): Body => ({
   retryable: false
 })
 
+/** What is told of a call that was answered, where the answer cannot be given again. */
+const answerLost = (tool: string, why: string): Body => ({
+  code: "internal",
+  message: `An earlier call of ${tool} under this key was answered, so it is not made again; ${why}.`,
+  retryable: false
+})
+
 const write = (answer: Answered | Failed): string =>
   answer._tag === "Answered" ? `A${Written.keep(answer.result)}` : `F${JSON.stringify(answer.body)}`
 
-const replay = (text: string): Ending => {
-  if (text.startsWith("F")) return Exit.fail(new Failed(JSON.parse(text.slice(1)) as Body))
-  const result = Written.read(text.slice(1))
-  if (result === undefined) return Exit.die(new Error("the store of idempotency keys holds what nobody here wrote"))
-  const answer: Answered = {
-    _tag: "Answered",
-    result,
-    confidence: undefined,
-    isDegraded: false,
-    isCached: true
-  }
-  return Exit.succeed(answer)
-}
+const foreign = Exit.die(new Error("the store of idempotency keys holds what nobody here wrote"))
+
+const replayed = (result: ToolResult): Ending =>
+  Exit.succeed({ _tag: "Answered", result, confidence: undefined, isDegraded: false, isCached: true })
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ policy, store, tool }: Options) => {
+export const make = ({ codec, policy, store, tool }: Options) => {
   const keepMillis = Duration.toMillis(policy.keep ?? "24 hours")
   /** The calls of this process that are under way, by their keys. */
   const running = new Map<string, Deferred.Deferred<void>>()
@@ -103,9 +108,33 @@ export const make = ({ policy, store, tool }: Options) => {
   const logged = (error: Unavailable): Effect.Effect<void> =>
     Effect.logWarning(`The end of a call of ${tool.name} could not be kept: ${error.message}`, error)
 
+  const keptAnswer = (answer: Answered): string | undefined => {
+    const text = write(answer)
+    if (Buffer.byteLength(text) <= maxAnswerBytes) return text
+    // What is safe to repeat is made again; what is not must be known to have been made.
+    return tool.safety === "effectful"
+      ? write(new Failed(answerLost(tool.name, "the answer was too large to be kept")))
+      : undefined
+  }
+
+  /** Whether an answer is still one that the tool declares: it may be that of an earlier version. */
+  const isCurrent = ({ isError, structuredJson }: ToolResult): boolean => {
+    if (isError || codec.description.outputSchema === undefined) return true
+    return structuredJson !== undefined && codec.fits(JSON.parse(structuredJson))
+  }
+
+  const replay = (text: string): Ending => {
+    if (text.startsWith("F")) return Exit.fail(new Failed(JSON.parse(text.slice(1)) as Body))
+    const result = Written.read(text.slice(1))
+    if (result === undefined) return foreign
+    return isCurrent(result)
+      ? replayed(result)
+      : Exit.fail(new Failed(answerLost(tool.name, "the answer is of an earlier version of the tool")))
+  }
+
   /** What is kept of the end of a call; `undefined` when it came to nothing and may be made anew. */
   const kept = (visit: Visit, exit: Exit.Exit<Outcome, unknown>): string | undefined => {
-    if (Exit.isSuccess(exit)) return exit.value._tag === "Answered" ? write(exit.value) : undefined
+    if (Exit.isSuccess(exit)) return exit.value._tag === "Answered" ? keptAnswer(exit.value) : undefined
     if (tool.safety !== "effectful" || !visit.isBegun) return undefined
     const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
     const isOpen = error === undefined || (error instanceof Failed && isUnknown.has(error.body.code))
@@ -140,12 +169,15 @@ export const make = ({ policy, store, tool }: Options) => {
             ? store.release(key, token)
             : store.answer(key, token, json, keepMillis)
           return Fiber.interruptFork(heart).pipe(
-            Effect.zipRight(end),
-            Effect.catchAll(logged),
+            // What was done is told again while the lease may still be held: else the call could be made twice.
+            Effect.zipRight(Effect.catchAll(end, () =>
+              Effect.forkDaemon(Effect.catchAll(Effect.retry(Effect.interruptible(end), again), logged)))),
             // The call may have ended because its time is over.
             Effect.locally(TimeLimit.current, Infinity),
             Effect.ensuring(Effect.sync(() => {
-              if (running.get(key) === ended) running.delete(key)
+              if (running.get(key) === ended) {
+                running.delete(key)
+              }
               Deferred.unsafeDone(ended, Effect.void)
             }))
           )

@@ -6,7 +6,7 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Bulkhead from "../../policy/Bulkhead.js"
+import * as Bulkhead from "../../policy/Bulkhead.js"
 import type { Concurrency } from "../../policy/Policy.js"
 import { isExit } from "../../protocol/Ended.js"
 import { ToolError } from "../../tool/ToolError.js"
@@ -26,6 +26,36 @@ export const optionsOf = ({ limit, maxWait, perCaller, queue }: Concurrency): Bu
   maxWaitMillis: Duration.toMillis(maxWait ?? "10 seconds"),
   perCaller: perCaller ?? limit
 })
+
+/**
+ * The places of upstreams that several tools use, by their names and numbers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Upstreams = Map<string, Bulkhead.Bulkhead>
+
+/**
+ * The places of a tool, or of an upstream: those who name it with other numbers
+ * have places of their own.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const bulkheadOf = (
+  upstream: string | undefined,
+  options: Bulkhead.Options,
+  upstreams: Upstreams
+): Bulkhead.Bulkhead => {
+  if (upstream === undefined) return Bulkhead.make(options)
+  const { limit, maxWaitMillis, perCaller, queue } = options
+  const key = [limit, queue, maxWaitMillis, perCaller, upstream].join("|")
+  const known = upstreams.get(key)
+  if (known !== undefined) return known
+  const made = Bulkhead.make(options)
+  upstreams.set(key, made)
+  return made
+}
 
 /** A wait that is shorter is no wait. */
 const leastWaitMillis = 1

@@ -58,6 +58,8 @@ const format = (millis: number): string => Duration.format(Duration.millis(Math.
 export interface Timing {
   /** Milliseconds that a call may take: the policy's, or the client's when they are fewer. */
   readonly durationOf: (visit: Visit) => number
+  /** Whether that is the client's. */
+  readonly isHurried: (visit: Visit) => boolean
   /** The failure of a call that took longer. */
   readonly timedOut: (visit: Visit) => ToolError
 }
@@ -72,14 +74,18 @@ export const timing = (
   const clientOf = ({ request }: Visit): number | undefined =>
     request.isTask === true ? undefined : ClientTimeout.least(ClientTimeout.ofMeta(request.meta), request.timeoutMs)
   const own = (visit: Visit): number => visit.request.isTask === true ? taskTimeout : timeout
+  const hurryOf = (visit: Visit): number | undefined => {
+    const client = clientOf(visit)
+    return client !== undefined && client < own(visit) ? client : undefined
+  }
   return {
-    durationOf: (visit) => Math.min(own(visit), clientOf(visit) ?? Infinity),
+    durationOf: (visit) => hurryOf(visit) ?? own(visit),
+    isHurried: (visit) => hurryOf(visit) !== undefined,
     timedOut: (visit) => {
-      const client = clientOf(visit)
-      const limit = own(visit)
-      const words = client !== undefined && client < limit
-        ? `within the ${format(client)} that the client gave it`
-        : `within ${format(limit)}`
+      const client = hurryOf(visit)
+      const words = client === undefined
+        ? `within ${format(own(visit))}`
+        : `within the ${format(client)} that the client gave it`
       return new ToolError({
         code: "timed_out",
         message: `${tool.name} did not finish ${words}. Try again, or ask for less.`

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import type { Coalescer } from "../../policy/Coalescer.js"
 import type { Watch } from "../../policy/Deadline.js"
 import type { McpError } from "../../protocol/McpError.js"
+import * as ClientTimeout from "../ClientTimeout.js"
 import type { Ending, Failed, Next, Outcome, Request, Visit } from "./Visit.js"
 import { isResumed, millisOf } from "./Visit.js"
 
@@ -51,6 +52,13 @@ const nearlyMillis = 50
 
 const nobody = Exit.succeed(false)
 
+/** How long one of many waits is its own affair. */
+const patient = (meta: Request["meta"]): Request["meta"] => {
+  if (!Object.hasOwn(meta, ClientTimeout.metaKey)) return meta
+  const { [ClientTimeout.metaKey]: _, ...rest } = meta
+  return rest
+}
+
 /** The call of a run that many wait for: what it reports goes to all of them, and nobody can be asked in it. */
 const shared = (request: Request, group: Group): Request => ({
   ...request,
@@ -62,6 +70,7 @@ const shared = (request: Request, group: Group): Request => ({
   },
   beginTask: nobody,
   timeoutMs: undefined,
+  meta: patient(request.meta),
   asking: { ...request.asking, clientCapabilities: {} }
 })
 

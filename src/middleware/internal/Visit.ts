@@ -10,11 +10,12 @@ import type { Inputs, Paused } from "../../ask/Asking.js"
 import * as TimeLimit from "../../policy/TimeLimit.js"
 import type { McpError } from "../../protocol/McpError.js"
 import type { ToolResult } from "../../protocol/McpSchema.js"
+import type { Noted } from "../../protocol/Quota.js"
 import type { Call } from "../../tool/ToolCall.js"
 import * as ToolCodec from "../../tool/ToolCodec.js"
 import type { Body, ToolError } from "../../tool/ToolError.js"
 import { toBody } from "../../tool/ToolError.js"
-import type { Observation } from "../Observer.js"
+import type { Cited, Observation } from "../Observer.js"
 
 /**
  * A call, as a registry hands it to the stack.
@@ -31,6 +32,8 @@ export interface Request extends Omit<Call, "toolName" | "deadline"> {
   readonly isTask?: boolean | undefined
   /** How many milliseconds the client waits, as its transport was told; see `ClientTimeout` for what `meta` says. */
   readonly timeoutMs?: number | undefined
+  /** Where that goes which the transport says beside the answer: what is left of the limits, and when to come again. */
+  readonly noted?: Noted | undefined
 }
 
 /**
@@ -66,6 +69,8 @@ export interface Answered {
   /** What the handler gave; absent when it did not run for this call. */
   readonly value?: unknown
   readonly confidence: number | undefined
+  /** Those of evidence. */
+  readonly sources?: ReadonlyArray<Cited> | undefined
   readonly isDegraded: boolean
   /** Whether it was kept or shared. */
   readonly isCached: boolean

@@ -5,6 +5,7 @@
  */
 import type { ContentBlock, ToolResult } from "../../protocol/McpSchema.js"
 import * as ToolCodec from "../../tool/ToolCodec.js"
+import type { Cited } from "../Observer.js"
 import type { Answered } from "./Visit.js"
 
 /**
@@ -16,7 +17,7 @@ import type { Answered } from "./Visit.js"
 export interface Envelope {
   data: unknown
   confidence: number
-  sources: ReadonlyArray<{ readonly cached: boolean; readonly [name: string]: unknown }>
+  sources: ReadonlyArray<Cited & { readonly cached: boolean; readonly [name: string]: unknown }>
   degraded?: { readonly reason: string; readonly missing: ReadonlyArray<string> }
 }
 
@@ -27,6 +28,27 @@ export interface Envelope {
  * @category decoding
  */
 export const envelope = (json: string): Envelope => JSON.parse(json) as Envelope
+
+const isRecord = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === "object" && value !== null
+
+/**
+ * Parses evidence that was kept; `undefined` when something else was.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const keptEnvelope = (json: string | undefined): Envelope | undefined => {
+  if (json === undefined) return undefined
+  try {
+    const found: unknown = JSON.parse(json)
+    return isRecord(found) && typeof found.confidence === "number" && Array.isArray(found.sources)
+      ? found as unknown as Envelope
+      : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * Says what is missing, beside what was said before.
@@ -53,6 +75,7 @@ export const answered = (self: Envelope, isCached: boolean, value?: unknown): An
   result: ToolCodec.fromJson(JSON.stringify(self)),
   value,
   confidence: self.confidence,
+  sources: self.sources,
   isDegraded: self.degraded !== undefined,
   isCached
 })
@@ -87,7 +110,7 @@ export const read = (text: string): ToolResult | undefined => {
   } catch {
     return undefined
   }
-  if (typeof kept !== "object" || kept === null) return undefined
+  if (!isRecord(kept)) return undefined
   const { _meta, content, isError, structured } = kept as {
     readonly content?: ReadonlyArray<ContentBlock>
     readonly structured?: string

@@ -41,6 +41,15 @@ export const isLoopback = (host: string): boolean =>
  */
 export const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host)
 
+/**
+ * How often a header stands in names and values that follow each other.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const countOf = (rawHeaders: ReadonlyArray<string>, name: string): number =>
+  rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name).length
+
 const nameOf = (host: string): string => host.toLowerCase().replace(/:\d{1,5}$/u, "")
 
 /**
@@ -54,8 +63,10 @@ export const gate = (allowedHosts: ReadonlyArray<string>): (request: IncomingMes
   const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()))
   const isServed = (host: string): boolean =>
     allowed.has("*") || allowed.has(host.toLowerCase()) || allowed.has(nameOf(host))
-  return ({ headers, httpVersion }) => {
+  return ({ headers, httpVersion, rawHeaders }) => {
     const { host } = headers
+    // A proxy and this server could each believe another one of the two.
+    if (countOf(rawHeaders, "host") > 1) return { status: 400, error: "there is more than one Host header" }
     if (host === undefined ? httpVersion !== "1.0" : !isServed(host)) {
       return { status: 403, error: "the Host header names a host that is not served here" }
     }

@@ -54,7 +54,10 @@ export interface RateLimit {
 export interface Concurrency {
   /** Runs at once, 1 or more. */
   readonly limit: number
-  /** Calls that may wait, 0 or more; 4 times `limit` unless given. More are refused at once. */
+  /**
+   * Calls that may wait, 0 or more; 4 times `limit` unless given. More are refused at
+   * once, and of those that wait the last of who has most when another has fewer.
+   */
   readonly queue?: number | undefined
   /** The longest a call waits for its turn; 10 seconds unless given, and never past its deadline. */
   readonly maxWait?: Duration.DurationInput | undefined
@@ -75,7 +78,7 @@ export interface Cache {
   readonly timeToLive: Duration.DurationInput
   /** How long after that it may still stand in when the call fails (`Policy.fallback`); not at all unless given. */
   readonly staleFor?: Duration.DurationInput | undefined
-  /** The age at which the confidence of a kept answer is half; 4 times `timeToLive` unless given. */
+  /** The age at which the confidence of a kept answer is half; 4 times `timeToLive`, or `staleFor` where that is zero, unless given. */
   readonly halfLife?: Duration.DurationInput | undefined
 }
 

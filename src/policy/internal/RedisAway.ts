@@ -1,6 +1,6 @@
 /**
- * Whether Redis answers in time: while it does not, nobody waits for it, and it is
- * tried at intervals until it does.
+ * Opens Redis for what can do without it: while it does not answer in time, nobody
+ * waits for it, and it is tried at intervals until it does.
  *
  * @since 0.1.0
  */
@@ -8,76 +8,98 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type * as RedisTrouble from "../../redis/RedisTrouble.js"
+import * as RedisDesk from "./RedisDesk.js"
 
 /**
+ * In a cluster each node is away by itself, and its connection knows: then nothing
+ * falls here, and nothing is tried.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Away {
+  readonly desk: RedisDesk.Desk
   readonly isAway: () => boolean
-  /** Something went wrong: nobody waits any more. */
+  /** Something went wrong: nobody waits any more. Unless it was the call that had no time. */
   readonly fall: (trouble: RedisTrouble.Trouble) => void
   /** Tries at intervals while Redis is away, until the scope closes. */
-  readonly watch: (settings: Settings) => Effect.Effect<void, never, Scope.Scope>
+  readonly watch: (settings: Watching) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /**
  * @since 0.1.0
  * @category configuration
  */
-export interface Settings {
-  /** Succeeds when Redis does in time what it is needed for. */
+export interface Watching {
+  /** Succeeds when Redis does what it is needed for. */
   readonly probe: Effect.Effect<unknown, RedisTrouble.Trouble>
-  /** For the log: `Redis at 127.0.0.1:6379`. */
-  readonly name: string
   /** For the log, what is done meanwhile: `calls are counted in this process`. */
   readonly meanwhile: string
 }
 
 const pause = "100 millis"
-/** So long it must have answered for the outage to be over; to the log, that is. */
-const calm = "1 second"
+/** For so many pauses it must have answered for the outage to be over; to the log, that is. */
+const calmPauses = 10
 
 /**
+ * Begins to connect, and succeeds at once: also while Redis is away.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<Away> = Effect.map(Queue.sliding<RedisTrouble.Trouble>(1), (fallen) => {
-  let isAway = false
+export const open = (
+  settings: Omit<RedisDesk.Settings, "report">
+): Effect.Effect<Away, RedisTrouble.Misconfigured, Scope.Scope> =>
+  Effect.gen(function*() {
+    const fallen = yield* Queue.sliding<RedisTrouble.Trouble>(1)
+    let isAway = false
 
-  const untilBack = (probe: Settings["probe"]): Effect.Effect<void> =>
-    Effect.matchEffect(probe, {
-      onFailure: () => Effect.zipRight(Effect.sleep(pause), untilBack(probe)),
-      onSuccess: () =>
-        Effect.sync(() => {
-          isAway = false
-        })
-    })
-
-  const untilCalm = (probe: Settings["probe"]): Effect.Effect<void> =>
-    Effect.zipRight(untilBack(probe), Effect.sleep(calm)).pipe(
-      Effect.zipRight(Queue.takeAll(fallen)),
-      Effect.flatMap(() => isAway ? untilCalm(probe) : Effect.void)
-    )
-
-  return {
-    isAway: () => isAway,
-    fall: (trouble) => {
+    const set = (trouble: RedisTrouble.Trouble): void => {
       if (isAway) return
       isAway = true
       fallen.unsafeOffer(trouble)
-    },
-    watch: ({ meanwhile, name, probe }) =>
-      Queue.take(fallen).pipe(
-        Effect.flatMap((trouble) => {
-          const news = trouble._tag === "Unavailable" ? "it does not answer in time" : trouble.message
-          return Effect.logWarning(`${name}: ${news}; ${meanwhile} until it does`)
-        }),
-        Effect.zipRight(untilCalm(probe)),
-        Effect.zipRight(Effect.logInfo(`${name} answers again`)),
-        Effect.forever,
-        Effect.forkScoped,
-        Effect.asVoid
-      )
-  }
-})
+    }
+
+    const desk = yield* RedisDesk.make({
+      ...settings,
+      report: (_, trouble) => {
+        if (trouble !== undefined) set(trouble)
+      }
+    })
+
+    const untilBack = (probe: Watching["probe"]): Effect.Effect<void> =>
+      Effect.matchEffect(probe, {
+        onFailure: () => Effect.zipRight(Effect.sleep(pause), untilBack(probe)),
+        onSuccess: () =>
+          Effect.sync(() => {
+            isAway = false
+          })
+      })
+
+    const untilCalm = (probe: Watching["probe"], pauses = calmPauses): Effect.Effect<void> =>
+      isAway
+        ? Effect.flatMap(untilBack(probe), () => untilCalm(probe))
+        : pauses === 0
+        ? Effect.asVoid(Queue.takeAll(fallen))
+        : Effect.flatMap(Effect.sleep(pause), () => untilCalm(probe, pauses - 1))
+
+    return {
+      desk,
+      isAway: () => isAway,
+      fall: (trouble) => {
+        if (!desk.isCluster && trouble !== RedisDesk.hurried) set(trouble)
+      },
+      watch: ({ meanwhile, probe }) =>
+        desk.isCluster ? Effect.void : Queue.take(fallen).pipe(
+          Effect.flatMap((trouble) => {
+            const news = trouble._tag === "Unavailable" ? "it does not answer in time" : trouble.message
+            return Effect.logWarning(`${desk.name}: ${news}; ${meanwhile} until it does`)
+          }),
+          Effect.zipRight(Effect.suspend(() => untilCalm(desk.ask(probe)))),
+          Effect.zipRight(Effect.logInfo(`${desk.name} answers again`)),
+          Effect.forever,
+          Effect.forkScoped,
+          Effect.asVoid
+        )
+    }
+  })

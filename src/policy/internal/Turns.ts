@@ -21,6 +21,7 @@ export interface Waiter {
 /** A caller with anything running or waiting, and its place in the ring. */
 interface Caller {
   running: number
+  waiting: number
   first: Waiter | undefined
   last: Waiter | undefined
   /** In the ring: it has one that waits and may run. */
@@ -41,6 +42,8 @@ export interface Turns<in out W extends Waiter> {
   readonly join: (waiter: W) => void
   /** Leaves its row; one that has had its turn is left alone. */
   readonly quit: (waiter: W) => void
+  /** Whose row is the longest, the last in it; nobody unless it is longer than that of this caller would be. */
+  readonly longest: (caller: string) => W | undefined
   /** Gives a place that is free to whose turn it is. */
   readonly next: () => W | undefined
   readonly running: () => number
@@ -66,13 +69,25 @@ export const make = <W extends Waiter>(limit: number, perCaller: number): Turns<
   const callers = new Map<string, Caller>()
   /** A set keeps the order in which callers came, and lets any of them go. */
   const ring = new Set<Caller>()
+  /** Callers by how many of theirs wait; one step at a time, so that the longest row is always at hand. */
+  const byLength: Array<Set<Caller>> = []
+  let longest = 0
   let running = 0
   let waiting = 0
+
+  const resize = (caller: Caller, by: 1 | -1): void => {
+    byLength[caller.waiting]?.delete(caller)
+    caller.waiting += by
+    waiting += by
+    if (caller.waiting > 0) (byLength[caller.waiting] ??= new Set()).add(caller)
+    if (caller.waiting > longest) longest = caller.waiting
+    else if (by < 0 && caller.waiting + 1 === longest && byLength[longest]?.size === 0) longest--
+  }
 
   const of = (name: string): Caller => {
     const found = callers.get(name)
     if (found !== undefined) return found
-    const caller: Caller = { running: 0, first: undefined, last: undefined, isReady: false }
+    const caller: Caller = { running: 0, waiting: 0, first: undefined, last: undefined, isReady: false }
     callers.set(name, caller)
     return caller
   }
@@ -100,7 +115,7 @@ export const make = <W extends Waiter>(limit: number, perCaller: number): Turns<
     const caller = of(waiter.caller)
     unlink(caller, waiter)
     waiter.isWaiting = false
-    waiting--
+    resize(caller, -1)
     sort(waiter.caller, caller)
   }
 
@@ -126,10 +141,16 @@ export const make = <W extends Waiter>(limit: number, perCaller: number): Turns<
       else caller.last.behind = waiter
       caller.last = waiter
       waiter.isWaiting = true
-      waiting++
+      resize(caller, 1)
       sort(waiter.caller, caller)
     },
     quit,
+    longest: (name) => {
+      if (longest - 1 <= (callers.get(name)?.waiting ?? 0)) return undefined
+      // Only what was joined stands in a row.
+      for (const { last } of byLength[longest] ?? []) return last as W
+      return undefined
+    },
     next: () => {
       if (running >= limit) return undefined
       for (const caller of ring) {
@@ -139,7 +160,7 @@ export const make = <W extends Waiter>(limit: number, perCaller: number): Turns<
         caller.running++
         unlink(caller, waiter)
         waiter.isWaiting = false
-        waiting--
+        resize(caller, -1)
         // To the end of the ring, when it has more that may run.
         ring.delete(caller)
         caller.isReady = false

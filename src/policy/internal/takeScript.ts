@@ -15,7 +15,8 @@ import type * as RedisDesk from "./RedisDesk.js"
  * full since, all of that is missing too, as far as it has not flowed in again. Numbers are
  * written whole, for Lua's own way of writing them keeps 14 digits. It answers the
  * number of the bucket that refuses, or 0; the milliseconds to wait; and for each
- * bucket what is missing and the milliseconds until it is full. A key that holds
+ * bucket what is missing and the milliseconds until it is full. A bucket that is
+ * ahead of the clock, since that was set back, fills from now on. A key that holds
  * something else is left alone, and the answer is -1.
  *
  * @since 0.1.0
@@ -69,6 +70,7 @@ for i, key in ipairs(KEYS) do
       local at, used, rate = string.match(kept, '^(%d+) (%d+) ([%d%.e+-]+)$')
       b.at, b.used, b.rate = tonumber(at), tonumber(used), tonumber(rate)
       if not (b.at and b.used and b.rate and b.rate > 0) then return { -1 } end
+      if b.at > now then b.at, b.isChanged = now, true end
     end
     buckets[key] = b
   end

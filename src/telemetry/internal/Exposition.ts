@@ -9,6 +9,7 @@ import * as MetricKeyType from "effect/MetricKeyType"
 import type * as MetricPair from "effect/MetricPair"
 import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
+import * as Telemetry from "../Telemetry.js"
 
 type Kind = "counter" | "gauge" | "histogram" | "summary"
 
@@ -107,18 +108,30 @@ const knownOf = (key: MetricKey.MetricKey.Untyped): Series => {
   return series
 }
 
-/** A family has one type; metrics of one name and two types are two families. */
+const endings: { readonly [K in Kind]: ReadonlyArray<string> } = {
+  counter: ["", "_total"],
+  gauge: [""],
+  histogram: ["", "_bucket", "_sum", "_count"],
+  summary: ["", "_sum", "_count"]
+}
+
+/** A family has one type, and no line of its own in another; what would have is a family of another name. */
 const gather = (pairs: Iterable<MetricPair.MetricPair.Untyped>): ReadonlyArray<Family> => {
   const families = new Map<string, Family>()
+  const taken = new Set<string>()
+  const begin = ({ help, kind, name: wanted }: Series): Family => {
+    const isFree = (name: string): boolean => endings[kind].every((ending) => !taken.has(`${name}${ending}`))
+    let name = wanted
+    while (!isFree(name)) name = `${name}_${kind}`
+    for (const ending of endings[kind]) taken.add(`${name}${ending}`)
+    return { kind, name, help, members: [] }
+  }
   for (const { metricKey, metricState } of pairs) {
     const series = knownOf(metricKey)
-    const taken = families.get(series.name)
-    const name = taken === undefined || taken.kind === series.kind ? series.name : `${series.name}_${series.kind}`
-    let family = name === series.name ? taken : families.get(name)
-    if (family === undefined) {
-      families.set(name, family = { kind: series.kind, name, help: series.help, members: [] })
-    }
-    family.members.push([name === series.name ? series : renamed(series, name), metricState])
+    const key = `${series.kind} ${series.name}`
+    let family = families.get(key)
+    if (family === undefined) families.set(key, family = begin(series))
+    family.members.push([family.name === series.name ? series : renamed(series, family.name), metricState])
   }
   return [...families.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -133,8 +146,10 @@ const maxWords = 100
 
 const words = (occurrences: ReadonlyMap<string, number>): ReadonlyArray<readonly [string, number]> => {
   const all = [...occurrences].sort(([a], [b]) => (a < b ? -1 : 1))
-  const rest = all.slice(maxWords).reduce((sum, [, count]) => sum + count, 0)
-  return rest === 0 ? all : [...all.slice(0, maxWords), ["", rest]]
+  if (all.length <= maxWords) return all
+  const shown = new Map(all.slice(0, maxWords))
+  for (const [, count] of all.slice(maxWords)) shown.set(Telemetry.other, (shown.get(Telemetry.other) ?? 0) + count)
+  return [...shown]
 }
 
 const linesOf = ({ buckets, kind, labels, name }: Series, state: unknown): string => {

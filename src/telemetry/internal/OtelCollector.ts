@@ -9,6 +9,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 
 /**
  * @since 0.1.0
@@ -21,6 +22,8 @@ export interface Options {
 
 /** Each holds a batch. */
 const mostInFlight = 8
+/** Pieces of an answer that are read and dropped. */
+const mostPieces = 64
 
 /** Other than `Transport`, this is not tried again: the exporter then rests for a minute, and drops what comes. */
 const given = (request: HttpClientRequest.HttpClientRequest, description: string): HttpClientError.RequestError =>
@@ -59,11 +62,9 @@ export const make = (
     return HttpClient.makeWith<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
       (prepared) =>
         Effect.flatMap(prepared, (request) => {
-          if (inFlight >= mostInFlight) return Effect.fail(given(request, "too many requests wait for the collector"))
-          inFlight += 1
-          return client.execute(request).pipe(
-            // A body that is not read holds its connection.
-            Effect.tap((response) => Effect.ignore(response.text)),
+          const ask = client.execute(request).pipe(
+            // A body that is not read holds its connection; nobody wants to have what it says.
+            Effect.tap((response) => Effect.ignore(Stream.runDrain(Stream.take(response.stream, mostPieces)))),
             Effect.timeoutFail({ duration: timeout, onTimeout: () => late(request) }),
             Effect.tapBoth({
               onFailure: (error) =>
@@ -74,10 +75,21 @@ export const make = (
             Effect.filterOrFail(
               (response) => response.status !== 429,
               () => given(request, "the collector has had enough")
-            ),
-            Effect.ensuring(Effect.sync(() => {
-              inFlight -= 1
-            }))
+            )
+          )
+          return Effect.acquireUseRelease(
+            Effect.suspend(() => {
+              if (inFlight >= mostInFlight) {
+                return Effect.fail(given(request, "too many requests wait for the collector"))
+              }
+              inFlight += 1
+              return Effect.void
+            }),
+            () => ask,
+            () =>
+              Effect.sync(() => {
+                inFlight -= 1
+              })
           )
         }),
       Effect.succeed

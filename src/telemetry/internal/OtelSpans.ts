@@ -91,9 +91,19 @@ const bare = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> =>
   return Exit.die(shown(Option.getOrElse(Cause.dieOption(exit.cause), () => "failed")))
 }
 
+/** What a query or a header says may be a secret, and the conventions leave headers to who asks for them. */
+const isUntold = (key: string): boolean => key === "url.query" || /^http\.(?:request|response)\.header\./u.test(key)
+
+const addressOf = (value: unknown): unknown => {
+  if (typeof value !== "string" || !URL.canParse(value)) return "unknown"
+  const { host, pathname, protocol } = new URL(value)
+  return /^https?:$/u.test(protocol) ? `${protocol}//${host}${pathname}` : "unknown"
+}
+
 /**
  * The same tracer, of which only some traces are kept: a span as its parent, a
- * trace that begins here by the ratio.
+ * trace that begins here by the ratio. Of requests over HTTP, no query, no headers
+ * and no credential of an address are told.
  *
  * @since 0.1.0
  * @category combinators
@@ -110,6 +120,10 @@ export const sampling = (tracer: Tracer.Tracer, { followsParents, ratio }: Sampl
       const span = tracer.span(name, parent, context, links, startTime, kind)
       const end = span.end.bind(span)
       span.end = (endTime, exit) => end(endTime, bare(exit))
+      const attribute = span.attribute.bind(span)
+      span.attribute = (key, value) => {
+        if (!isUntold(key)) attribute(key, key === "url.full" ? addressOf(value) : value)
+      }
       return span
     },
     context: tracer.context

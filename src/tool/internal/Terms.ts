@@ -17,8 +17,10 @@ export interface Terms {
   readonly policy: Policy.Any
   /** That of the toolkits it stands in, which gives way to its own: see `Toolkit.protect`. */
   readonly toolkitPolicy: Policy.Any
-  /** The names of the health checks without which it cannot answer. */
+  /** The sources without which it cannot answer, by the names or the kinds of their health checks. */
   readonly requires: ReadonlyArray<string>
+  /** Those without which its answers are worse. */
+  readonly uses: ReadonlyArray<string>
   /** What the caller can use when one of them is down. */
   readonly fallback: Fallback | undefined
 }
@@ -31,5 +33,6 @@ export const noTerms: Terms = {
   policy: Policy.none,
   toolkitPolicy: Policy.none,
   requires: [],
+  uses: [],
   fallback: undefined
 }

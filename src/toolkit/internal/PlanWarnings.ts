@@ -5,7 +5,8 @@
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { Parts } from "../../policy/Policy.js"
+import type { Concurrency, Parts } from "../../policy/Policy.js"
+import * as Policy from "../../policy/Policy.js"
 import type * as Tool from "../../tool/Tool.js"
 
 const format = (duration: Duration.DurationInput): string => Duration.format(Duration.decode(duration))
@@ -13,12 +14,26 @@ const format = (duration: Duration.DurationInput): string => Duration.format(Dur
 const isLonger = (one: Duration.DurationInput, other: Duration.DurationInput): boolean =>
   Duration.greaterThan(Duration.decode(one), Duration.decode(other))
 
-/** What is looked at: the tool, what was written, what of it holds, and which tools there are. */
-interface Subject {
+/**
+ * What a tool has to do with others.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Others {
+  /** All tools there are. */
+  readonly tools: ReadonlySet<string>
+  /** Which tool each names as its fallback; none unless given. */
+  readonly fallbacks?: ReadonlyMap<string, string> | undefined
+  /** With which numbers each upstream is named; none unless given. */
+  readonly upstreams?: ReadonlyMap<string, ReadonlySet<string>> | undefined
+}
+
+/** What is looked at: the tool, what was written, what of it holds, and the other tools. */
+interface Subject extends Others {
   readonly tool: Tool.Any
   readonly written: Parts
   readonly policy: Parts
-  readonly tools: ReadonlySet<string>
 }
 
 type Look = (subject: Subject) => ReadonlyArray<string>
@@ -58,7 +73,7 @@ const keeping: Look = ({ policy: { cache, fallbacks, minConfidence } }) => {
     return when(isStale, () => "a fallback to a kept answer needs a cache, and there is none; add Policy.cache.")
   }
   const { staleFor, timeToLive } = cache.value
-  const halfLife = cache.value.halfLife ?? Duration.times(timeToLive, 4)
+  const halfLife = Policy.halfLifeOf(cache.value)
   const whole = Duration.sum(timeToLive, staleFor ?? 0)
   const worth = 2 ** (-Duration.toMillis(timeToLive) / Duration.toMillis(halfLife))
   return [
@@ -86,11 +101,25 @@ const keeping: Look = ({ policy: { cache, fallbacks, minConfidence } }) => {
   ]
 }
 
-const fallbacks: Look = ({ policy, tool, tools }) =>
+/** The tools to which one leads from another, by their fallbacks, until one has none or comes again. */
+const wayFrom = (start: string, fallbacks: Others["fallbacks"]): ReadonlyArray<string> => {
+  const way: Array<string> = []
+  for (let next = fallbacks?.get(start); next !== undefined && !way.includes(next); next = fallbacks?.get(next)) {
+    way.push(next)
+  }
+  return way
+}
+
+const ways: Look = ({ fallbacks, policy, tool, tools }) =>
   policy.fallbacks.flatMap((fallback) => {
     if (fallback._tag === "Stale") return []
     if (fallback.tool === tool.name) return ["the tool is its own fallback; name another."]
-    return when(!tools.has(fallback.tool), () => `the fallback names ${fallback.tool}, and there is no such tool.`)
+    if (!tools.has(fallback.tool)) return [`the fallback names ${fallback.tool}, and there is no such tool.`]
+    const way = wayFrom(tool.name, fallbacks)
+    return when(
+      way.includes(tool.name),
+      () => `the fallback leads back to the tool (${way.join(", ")}); let one of them have none.`
+    )
   })
 
 const keys: Look = ({ policy: { idempotent }, tool }) =>
@@ -122,6 +151,18 @@ const queues: Look = ({ policy: { concurrency, rateLimits, timeout } }) => {
   ]
 }
 
+/** With which numbers an upstream is named: those who do so with the same share its places. */
+const numbersOf = ({ limit, maxWait, perCaller, queue }: Concurrency): string =>
+  JSON.stringify([limit, queue ?? 4 * limit, format(maxWait ?? "10 seconds"), perCaller ?? limit])
+
+const shared: Look = ({ policy: { concurrency }, upstreams }) => {
+  const { upstream } = Option.getOrUndefined(concurrency) ?? {}
+  return when(
+    upstream !== undefined && (upstreams?.get(upstream)?.size ?? 0) > 1,
+    () => `tools name ${upstream} with different numbers, so they do not share its places; give them the same.`
+  )
+}
+
 const publics: Look = ({ policy: { cache, coalesce }, tool }) =>
   when(
     tool.isPublic && tool.scopes.length > 0 && (coalesce || Option.isSome(cache)),
@@ -147,13 +188,35 @@ const looks: ReadonlyArray<Look> = [
   repeats,
   retries,
   keeping,
-  fallbacks,
+  ways,
   keys,
   queues,
+  shared,
   publics,
   breakers,
   confidences
 ]
+
+/**
+ * What tools have to do with each other.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const others = (
+  tools: ReadonlyArray<{ readonly name: string; readonly policy: Parts }>
+): Others => {
+  const fallbacks = new Map<string, string>()
+  const upstreams = new Map<string, Set<string>>()
+  for (const { name, policy: { concurrency, fallbacks: all } } of tools) {
+    for (const fallback of all) if (fallback._tag === "Tool") fallbacks.set(name, fallback.tool)
+    if (Option.isSome(concurrency) && concurrency.value.upstream !== undefined) {
+      const { upstream } = concurrency.value
+      upstreams.set(upstream, (upstreams.get(upstream) ?? new Set()).add(numbersOf(concurrency.value)))
+    }
+  }
+  return { tools: new Set(tools.map(({ name }) => name)), fallbacks, upstreams }
+}
 
 /**
  * @since 0.1.0
@@ -163,5 +226,5 @@ export const find = (
   tool: Tool.Any,
   written: Parts,
   policy: Parts,
-  tools: ReadonlySet<string>
-): ReadonlyArray<string> => looks.flatMap((look) => look({ tool, written, policy, tools }))
+  others: Others
+): ReadonlyArray<string> => looks.flatMap((look) => look({ ...others, tool, written, policy }))

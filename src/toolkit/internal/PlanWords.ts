@@ -70,10 +70,12 @@ const says: Says = {
   cache: ({ cache }) =>
     one(
       cache,
-      ({ halfLife, staleFor, timeToLive }) =>
-        `answers kept ${format(timeToLive)}${
+      (cache) => {
+        const { staleFor, timeToLive } = cache
+        return `answers kept ${format(timeToLive)}${
           staleFor === undefined ? "" : `, and ${format(staleFor)} more for failures`
-        }, half as sure after ${format(halfLife ?? Duration.times(timeToLive, 4))}`
+        }, half as sure after ${format(Policy.halfLifeOf(cache))}`
+      }
     ),
   circuitBreaker: ({ circuitBreaker }) =>
     one(

@@ -99,8 +99,8 @@ export const compile = (
  */
 export const make = (entries: ReadonlyMap<string, Entry>, policy: Policy.Any): Snapshot => {
   const all = [...entries.values()]
-  const tools = new Set(entries.keys())
-  const plans = all.map(({ handler }) => Plan.make(handler, { server: policy, tools }))
+  const around = Plan.around(all.map(({ handler }) => handler), policy)
+  const plans = all.map(({ handler }) => Plan.make(handler, around))
   return {
     entries,
     plans,

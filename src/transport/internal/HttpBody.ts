@@ -7,9 +7,8 @@
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import type { Reply } from "../../protocol/Dispatcher.js"
+import * as Dispatcher from "../../protocol/Dispatcher.js"
 import * as JsonBounds from "../../protocol/JsonBounds.js"
-import * as JsonRpc from "../../protocol/JsonRpc.js"
-import { invalidRequest } from "../../protocol/McpError.js"
 
 const nothing = Buffer.alloc(0)
 
@@ -29,9 +28,37 @@ export const stop = (request: IncomingMessage): void => {
 }
 
 /**
+ * How many bytes bodies may still hold that are being read, all together.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Room {
+  left: number
+}
+
+const mostWaiting = 64 * 1024 * 1024
+
+/**
+ * Room for 64 MiB, or for four bodies of the longest.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const room = (maxBytes: number): Room => ({ left: Math.max(mostWaiting, 4 * maxBytes) })
+
+/**
+ * Why a body is read no further: it is over its limit, or all bodies together are.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Excess = "tooLong" | "noRoom"
+
+/**
  * Calls one of the two, once, or neither when the peer goes first. After
- * `onTooLong` nothing more is read from the connection. Gives what forgets the
- * request.
+ * `onExcess` nothing more is read from the connection. Gives what forgets the
+ * request, to be called when the peer has gone.
  *
  * @since 0.1.0
  * @category combinators
@@ -39,21 +66,31 @@ export const stop = (request: IncomingMessage): void => {
 export const read = (
   request: IncomingMessage,
   maxBytes: number,
+  room: Room,
   onBody: (body: Buffer) => void,
-  onTooLong: () => void
+  onExcess: (excess: Excess) => void
 ): () => void => {
   let first: Buffer | undefined
   let more: Array<Buffer> | undefined
   let size = 0
+  const leave = (): void => {
+    room.left += size
+    // The request, and with it this function, may live as long as a stream.
+    first = more = undefined
+    size = 0
+  }
   const forget = (): void => {
     request.off("data", onData).off("end", onEnd)
+    leave()
   }
   const onData = (chunk: Buffer): void => {
     size += chunk.length
-    if (size > maxBytes) {
+    room.left -= chunk.length
+    if (size > maxBytes || room.left < 0) {
+      const excess = size > maxBytes ? "tooLong" : "noRoom"
       forget()
       stop(request)
-      return onTooLong()
+      return onExcess(excess)
     }
     if (first === undefined) first = chunk
     else if (more === undefined) more = [first, chunk]
@@ -61,8 +98,7 @@ export const read = (
   }
   const onEnd = (): void => {
     const body = more === undefined ? first ?? nothing : Buffer.concat(more)
-    // The request, and with it this function, may live as long as a stream.
-    first = more = undefined
+    leave()
     onBody(body)
   }
   request.on("data", onData).on("end", onEnd)
@@ -81,8 +117,8 @@ export const decode = (body: Uint8Array): string | undefined =>
     : undefined
 
 /**
- * The message in a text, or the reply to a text that holds none, or one too
- * large to be parsed.
+ * The message in a text, or the reply to a text that holds none, one too large to
+ * be parsed, or one that could be read as another.
  *
  * @since 0.1.0
  * @category decoding
@@ -94,13 +130,12 @@ export const parse = (
 ): { readonly message: unknown } | Reply => {
   if (text === undefined) return unparsable
   const excess = JsonBounds.check(text, bounds)
-  if (excess !== undefined) {
-    const refusal = invalidRequest(excess)
-    return { status: 400, body: JsonRpc.error(undefined, refusal), refusal }
-  }
+  if (excess !== undefined) return Dispatcher.outOfBounds(excess)
+  let message: unknown
   try {
-    return { message: JSON.parse(text) }
+    message = JSON.parse(text)
   } catch {
     return unparsable
   }
+  return JsonBounds.isAmbiguous(text, message) ? Dispatcher.ambiguous : { message }
 }

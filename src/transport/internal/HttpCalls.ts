@@ -9,16 +9,17 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { Principal } from "../../auth/Principal.js"
-import type { Headers, Held, Reply } from "../../protocol/Dispatcher.js"
+import type { Arrival, Headers, Held, Reply } from "../../protocol/Dispatcher.js"
 import { isExit } from "../../protocol/Ended.js"
 import type * as JsonBounds from "../../protocol/JsonBounds.js"
 import * as JsonRpc from "../../protocol/JsonRpc.js"
 import type { RequestId } from "../../protocol/McpSchema.js"
+import * as Quota from "../../protocol/Quota.js"
 import type { Posted } from "../../server/Posted.js"
+import * as Refusals from "../../server/Refusals.js"
 import * as HttpBody from "./HttpBody.js"
 import type { Accepted } from "./HttpGate.js"
 import * as HttpOutput from "./HttpOutput.js"
-import * as HttpRefusals from "./HttpRefusals.js"
 import * as HttpShedding from "./HttpShedding.js"
 import * as HttpStreams from "./HttpStreams.js"
 import * as TraceHeader from "./TraceHeader.js"
@@ -82,6 +83,11 @@ const withdrawMillis = 1000
 
 const retry: ReadonlyArray<string> = ["retry-after", "1"]
 
+/** What came with a message, and what is found out about it. */
+interface Noting extends Omit<Arrival<Principal>, "noted">, Quota.Noted {
+  noted: Quota.Noted | undefined
+}
+
 /**
  * @since 0.1.0
  * @category constructors
@@ -117,24 +123,27 @@ export const make = <T>(options: Options<T>): Calls<T> => {
     // It may have been ended while it began.
     if (isOver) return
     output.wait(target, () => {
+      isOver = true
       held.close()
       streams.drop(end)
       streams.forget(target)
     }, true)
-    streams.hold(end, caller)
+    // The peer may have gone while it began.
+    if (!isOver) streams.hold(end, caller)
   }
 
   const answer: Calls<T>["answer"] = (target, text, headers, accepted, cors, caller) => {
     const parsed = HttpBody.parse(text, bounds, server.unparsable)
     if ("status" in parsed) {
       const { refusal } = parsed
-      const reason = refusal === undefined ? "the body is not JSON" : HttpRefusals.reasonOf(refusal)
+      const reason = refusal === undefined ? "it is not JSON" : Refusals.reasonOf(refusal)
       return refuse(target, parsed, reason, cors)
     }
     const { message } = parsed
     TraceHeader.join(message, headers)
     const away = shedding?.one(message)
     if (away !== undefined) {
+      server.turnedAway(message, caller)
       const reply = HttpOutput.failure(503, idOf(message), HttpShedding.words)
       return refuse(target, reply, HttpShedding.words, [...cors, ...away])
     }
@@ -155,7 +164,11 @@ export const make = <T>(options: Options<T>): Calls<T> => {
     let session: string | undefined = undefined
     let fiber: Fiber.RuntimeFiber<Reply> | undefined = undefined
 
-    const headersOut = (): ReadonlyArray<string> => session === undefined ? cors : [...cors, "mcp-session-id", session]
+    const headersOut = (): ReadonlyArray<string> => {
+      const own = session === undefined ? cors : [...cors, "mcp-session-id", session]
+      const noted = Quota.headers(arrival)
+      return noted.length === 0 ? own : [...own, ...noted]
+    }
     const begin = (): void => {
       isStreaming = true
       streams.begin(target, headersOut())
@@ -172,7 +185,9 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       isOver = true
       if (fiber !== undefined) output.settle(target)
       const { body, challenge, refusal, status } = reply
-      if (refusal !== undefined) refusals.note(status, HttpRefusals.reasonOf(refusal), output.peer(target))
+      if (refusal !== undefined) {
+        refusals.note(status, Refusals.reasonOf(refusal), output.peer(target), Refusals.isProbe(refusal))
+      }
       if (!isStreaming && accepted === "stream" && status === 200 && body !== undefined) begin()
       if (!isStreaming) {
         const more = challenge === undefined ? undefined : challenged?.(challenge, caller, output.peer(target))
@@ -182,9 +197,20 @@ export const make = <T>(options: Options<T>): Calls<T> => {
       output.end(target, body === undefined ? undefined : HttpOutput.frame(body))
     }
 
+    // Notes are taken on it, so that a call of which there are none needs nothing to take them on.
+    const arrival: Noting = {
+      caller,
+      notify,
+      canStream: accepted !== "json",
+      noted: undefined,
+      counted: undefined,
+      retryAfterMs: undefined
+    }
+    arrival.noted = arrival
+
     let posted: Posted
     try {
-      posted = server.post(message, headers, { caller, notify, canStream: accepted !== "json" })
+      posted = server.post(message, headers, arrival)
     } catch (defect) {
       // Outside of a fiber nobody else would report it, and it would end the process.
       options.run(Effect.logError("A request hit a defect", defect))

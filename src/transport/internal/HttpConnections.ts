@@ -34,8 +34,8 @@ export interface Connections {
   readonly isDraining: () => boolean
   /** From now on every answer asks its connection to close; new ones are taken still. */
   readonly dismiss: () => void
-  /** How many requests of this connection are owed an answer. */
-  readonly count: (socket: Socket) => number
+  /** Whether as many requests of this connection are owed an answer as may be. */
+  readonly isCrowded: (socket: Socket) => boolean
   /** Whether a request on this connection has arrived whole and is owed an answer. */
   readonly isAnswering: (socket: Socket) => boolean
   /**
@@ -57,6 +57,8 @@ interface Connection {
   isLoose: boolean
 }
 
+/** HTTP/1.1 answers requests of one connection in turn: more serve nobody but who wants all places. */
+const mostPipelined = 64
 const quietMillis = 250
 const pollMillis = 10
 
@@ -137,7 +139,7 @@ export const make = (server: Server): Connections => {
     },
     isDraining: () => isDraining,
     dismiss,
-    count: (socket) => open.get(socket)?.requests.size ?? 0,
+    isCrowded: (socket) => (open.get(socket)?.requests.size ?? 0) >= mostPipelined,
     isAnswering: (socket) => {
       for (const { request } of open.get(socket)?.requests ?? []) if (request.complete) return true
       return false

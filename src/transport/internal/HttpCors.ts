@@ -9,7 +9,7 @@ import type { Request } from "./HttpGate.js"
 const none: ReadonlyArray<string> = []
 
 const requestHeaders =
-  "content-type, accept, authorization, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id, " +
+  "content-type, accept, authorization, x-api-key, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id, " +
   "request-timeout-ms"
 const parameterHeader = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/
 
@@ -34,7 +34,7 @@ export const headers = (origin: string | undefined): ReadonlyArray<string> =>
     "access-control-allow-origin",
     origin,
     "access-control-expose-headers",
-    "mcp-session-id, www-authenticate",
+    "mcp-session-id, www-authenticate, ratelimit, ratelimit-policy, retry-after",
     "vary",
     "origin"
   ]

@@ -54,13 +54,6 @@ const lingerMillis = 250
 /** A reader that takes nothing for this long is cut off. */
 const stalledMillis = 30_000
 
-/**
- * Requests of one connection that may wait for their answers. HTTP/1.1 answers
- * them in turn, so more than that serve nobody but who wants all places.
- */
-const mostPipelined = 64
-const pipelined = Gate.reject(503, "Too many requests are in flight on this connection", ["retry-after", "1"])
-
 const readHeaders = (request: IncomingMessage): Headers => {
   const { headers } = request
   return (name) => {
@@ -163,6 +156,7 @@ const makeOutput = ({ connections, fork }: Options): HttpOutput.Output<Pending> 
 export const make = (options: Options): Endpoint => {
   const { connections, fork, gate, guard, maxBodyBytes, refusals, shedding } = options
   const output = makeOutput(options)
+  const room = HttpBody.room(maxBodyBytes)
   const calls = HttpCalls.make({ ...options, challenged: guard?.challenged, output })
   let lastAccept: string | undefined
   let lastAccepted: Gate.Accepted = "json"
@@ -223,17 +217,19 @@ export const make = (options: Options): Endpoint => {
     if (accepted === "neither") return refuse(request, response, Gate.withHeaders(Gate.notAcceptable, cors))
 
     const { socket } = request
-    if (connections.count(socket) >= mostPipelined) return refuse(request, response, Gate.withHeaders(pipelined, cors))
+    if (connections.isCrowded(socket)) return refuse(request, response, Gate.withHeaders(Gate.crowded, cors))
     connections.add(socket, pending)
     if (request.headers.expect !== undefined) response.writeContinue()
-    HttpBody.read(request, maxBodyBytes, (body) => {
+    pending.onLost = HttpBody.read(request, maxBodyBytes, room, (body) => {
       connections.remove(socket, pending)
+      pending.onLost = ignore
       calls.answer(pending, HttpBody.decode(body), headers, accepted, cors, caller)
-    }, () => {
+    }, (excess) => {
       connections.remove(socket, pending)
-      const tooLarge = Gate.tooLarge(maxBodyBytes)
-      refusals.note(tooLarge.status, tooLarge.reason, socket.remoteAddress)
-      showUnread(response, Gate.withHeaders(tooLarge, cors))
+      pending.onLost = ignore
+      const rejection = excess === "tooLong" ? Gate.tooLarge(maxBodyBytes) : Gate.noRoom
+      refusals.note(rejection.status, rejection.reason, socket.remoteAddress)
+      showUnread(response, Gate.withHeaders(rejection, cors))
     })
   }
 
@@ -271,7 +267,7 @@ export const make = (options: Options): Endpoint => {
     if (isExit(verdict)) return decide(pending, headers, cors, verdict)
 
     // The body stays unread meanwhile, and the client waits for its answer as for any other.
-    if (connections.count(socket) >= mostPipelined) return refuse(request, response, Gate.withHeaders(pipelined, cors))
+    if (connections.isCrowded(socket)) return refuse(request, response, Gate.withHeaders(Gate.crowded, cors))
     connections.add(socket, pending)
     const checking = fork(verdict)
     pending.onLost = () => checking.unsafeInterruptAsFork(FiberId.none)

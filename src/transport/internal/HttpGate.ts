@@ -274,6 +274,21 @@ export const notAcceptable: Rejection = reject(406, "The client takes neither JS
 export const tooLarge = (maxBodyBytes: number): Rejection => reject(413, `The body is over ${maxBodyBytes} bytes`)
 
 /**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const crowded: Rejection = reject(503, "Too many requests are in flight on this connection", [
+  "retry-after",
+  "1"
+])
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const noRoom: Rejection = reject(503, "Too much is being sent at once", ["retry-after", "1"])
+
+/**
  * Reads an `Accept` header. One that is absent, or takes anything, takes JSON:
  * a stream is for those who name it.
  *

@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Presented, Refusal } from "../../auth/Authenticator.js"
 import * as Authenticator from "../../auth/Authenticator.js"
-import type { Reason } from "../../auth/AuthObserver.js"
+import type { Reason, Refused } from "../../auth/AuthObserver.js"
 import { AuthObserver } from "../../auth/AuthObserver.js"
 import type { Principal } from "../../auth/Principal.js"
 import { isExit } from "../../protocol/Ended.js"
@@ -38,8 +38,9 @@ export interface Page {
 export interface Guard {
   /**
    * Who asks, or the refusal. Already an `Exit` when nothing has to be waited
-   * for. Never throws, and ends within ten seconds. `rawHeaders` are names and
-   * values in turn, as they came, where they are known.
+   * for. Never throws, and ends within ten seconds, whatever the authenticator
+   * does. `rawHeaders` are names and values in turn, as they came, where they are
+   * known.
    */
   readonly check: (
     presented: Presented,
@@ -51,6 +52,8 @@ export interface Guard {
     caller: Principal,
     peer: string | undefined
   ) => ReadonlyArray<string>
+  /** Whether the credential of a caller who was let in has been withdrawn since. */
+  readonly isRevoked: ((caller: Principal) => boolean) | undefined
   /** The protected resource metadata; `undefined` on any other path. */
   readonly page: (method: string | undefined, url: string | undefined) => Page | undefined
 }
@@ -123,7 +126,7 @@ export const make = (
     readonly run: (effect: Effect.Effect<void>) => unknown
   }
 ): Guard => {
-  const { challenge, metadata } = authenticator
+  const { challenge, isRevoked, metadata } = authenticator
   const nothingPresented = ["www-authenticate", Authenticator.wwwAuthenticate(challenge)]
   const paths = new Set(metadata?.paths)
 
@@ -147,12 +150,21 @@ export const make = (
     }
   }
 
+  /** Here nobody else would catch what an observer throws, and it would end the process. */
+  const tell = (refused: Refused): void => {
+    try {
+      observer?.refused(refused)
+    } catch (defect) {
+      run(Effect.logError("An observer of refusals hit a defect", defect))
+    }
+  }
+
   const refuse = (
     reason: Reason,
     rejection: Gate.Rejection,
     peer: string | undefined
   ): Exit.Exit<never, Gate.Rejection> => {
-    observer?.refused({ reason, status: rejection.status, peer, caller: undefined })
+    tell({ reason, status: rejection.status, peer, caller: undefined })
     return Exit.fail(rejection)
   }
 
@@ -183,13 +195,15 @@ export const make = (
       const verdict = begin(presented)
       if (isExit(verdict)) return settle(verdict, peer)
       return verdict.pipe(
+        // One that cannot be interrupted is left behind, not waited for.
+        Effect.disconnect,
         Effect.timeoutFail({ duration: patience, onTimeout: () => new Authenticator.Unavailable({}) }),
         Effect.exit,
         Effect.flatMap((exit) => settle(exit, peer))
       )
     },
     challenged: (scopes, caller, peer) => {
-      observer?.refused({ reason: "insufficientScope", status: 403, peer, caller })
+      tell({ reason: "insufficientScope", status: 403, peer, caller })
       refusals.note(403, "a scope is missing", peer)
       return [
         "www-authenticate",
@@ -199,6 +213,14 @@ export const make = (
           scopes
         })
       ]
+    },
+    isRevoked: isRevoked === undefined ? undefined : (caller) => {
+      try {
+        return isRevoked(caller)
+      } catch (defect) {
+        run(Effect.logError("The authenticator hit a defect", defect))
+        return true
+      }
     },
     page: (method, url) =>
       metadata === undefined || url === undefined || !paths.has(pathOf(url))

@@ -34,9 +34,9 @@ type Response = HttpServerResponse.HttpServerResponse
 
 const interruptMillis = 1000
 
-type Body = { readonly text: string | undefined } | { readonly isTooLong: true }
+type Body = { readonly text: string | undefined } | { readonly excess: HttpBody.Excess }
 
-const tooLong: Body = { isTooLong: true }
+const tooLong: Body = { excess: "tooLong" }
 
 /** The text of a body that somebody has read before, as the platform remembers it. */
 const remembered = (request: HttpServerRequest, source: IncomingMessage): Effect.Effect<string, unknown> =>
@@ -49,7 +49,7 @@ const remembered = (request: HttpServerRequest, source: IncomingMessage): Effect
     : request.text
 
 /** From the bytes where that is possible: a text no longer tells whether they were UTF-8. */
-const bodyOf = (request: HttpServerRequest, maxBytes: number): Effect.Effect<Body> => {
+const bodyOf = (request: HttpServerRequest, maxBytes: number, room: HttpBody.Room): Effect.Effect<Body> => {
   const { source } = request
   if (source instanceof IncomingMessage) {
     return source.readableDidRead
@@ -61,8 +61,9 @@ const bodyOf = (request: HttpServerRequest, maxBytes: number): Effect.Effect<Bod
         Effect.sync(HttpBody.read(
           source,
           maxBytes,
+          room,
           (body) => resume(Effect.succeed({ text: HttpBody.decode(body) })),
-          () => resume(Effect.succeed(tooLong))
+          (excess) => resume(Effect.succeed({ excess }))
         ))
       )
   }
@@ -106,6 +107,7 @@ export const make = (
     const fork = Runtime.runFork(yield* Effect.runtime<never>())
     const limits = HttpSettings.limits(options)
     const { maxBodyBytes } = limits
+    const room = HttpBody.room(maxBodyBytes)
     const gate = Gate.make({
       boundHost: "localhost",
       allowedHosts: options.allowedHosts,
@@ -159,9 +161,9 @@ export const make = (
       if (rejection !== undefined) return reject(rejection)
       const accepted = Gate.accepted(question.headers.accept)
       if (accepted === "neither") return reject(Gate.notAcceptable)
-      return Effect.flatMap(Effect.interruptible(bodyOf(request, maxBodyBytes)), (body) =>
-        "isTooLong" in body
-          ? reject(Gate.tooLarge(maxBodyBytes))
+      return Effect.flatMap(Effect.interruptible(bodyOf(request, maxBodyBytes, room)), (body) =>
+        "excess" in body
+          ? reject(body.excess === "tooLong" ? Gate.tooLarge(maxBodyBytes) : Gate.noRoom)
           : HttpVisit.make(request, (target) => calls.answer(target, body.text, headersOf, accepted, cors, caller)))
     }
 
@@ -196,10 +198,7 @@ export const make = (
         return Effect.ensuring(Effect.interruptible(verdict), Effect.sync(() => void (checking -= 1)))
       })
 
-    yield* Effect.acquireRelease(
-      Effect.sync(() => setInterval(calls.streams.keepAlive, limits.keepAliveMillis / HttpStreams.parts)),
-      (timer) => Effect.sync(() => clearInterval(timer))
-    )
+    yield* HttpStreams.tend(calls.streams, limits.keepAliveMillis, guard?.isRevoked)
     yield* Effect.addFinalizer(() =>
       Effect.promise(async () => {
         calls.streams.stop()

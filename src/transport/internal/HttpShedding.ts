@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Overload } from "../../policy/Overload.js"
 import type { McpServer } from "../../server/McpServer.js"
+import * as Telemetry from "../../telemetry/Telemetry.js"
 import * as Gate from "./HttpGate.js"
 import * as HttpOutput from "./HttpOutput.js"
 
@@ -31,6 +32,21 @@ export interface Shedding {
  */
 export const words = "The server has too much to do"
 
+const reasons: ReadonlyMap<string, string> = new Map([
+  [words, "overload"],
+  [Gate.closed.reason, "stopping"]
+])
+
+/**
+ * Why a request was answered 503, as one of four labels: `overload`, `stopping`,
+ * `full` where there are too many calls or streams, or `other`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const labelOf = (reason: string): string =>
+  reasons.get(reason) ?? (/^too many /iu.test(reason) ? "full" : Telemetry.other)
+
 const headers = (milliseconds: number): ReadonlyArray<string> => [
   "retry-after",
   String(Math.max(1, Math.ceil(milliseconds / 1000)))
@@ -42,17 +58,17 @@ const headers = (milliseconds: number): ReadonlyArray<string> => [
  */
 export const make = (
   overload: Context.Tag.Service<Overload>,
-  server: Pick<Context.Tag.Service<McpServer>, "priority">
+  server: Pick<Context.Tag.Service<McpServer>, "priority" | "turnedAway">
 ): Shedding => ({
   any: () => {
     const wait = overload.turnsAway("critical")
-    return wait > 0
-      ? { ...Gate.reject(503, words, headers(wait)), body: HttpOutput.failure(503, undefined, words).body ?? "" }
-      : undefined
+    if (!(wait > 0)) return undefined
+    server.turnedAway()
+    return { ...Gate.reject(503, words, headers(wait)), body: HttpOutput.failure(503, undefined, words).body ?? "" }
   },
   one: (message) => {
     // Nothing is looked up while all is well.
-    if (overload.pressure().level === 0) return undefined
+    if (overload.turnsAway("background") === 0) return undefined
     const priority = server.priority(message)
     const wait = priority === undefined ? 0 : overload.turnsAway(priority)
     return wait > 0 ? headers(wait) : undefined
@@ -66,7 +82,7 @@ export const make = (
  * @category constructors
  */
 export const fromContext = (
-  server: Pick<Context.Tag.Service<McpServer>, "priority">
+  server: Pick<Context.Tag.Service<McpServer>, "priority" | "turnedAway">
 ): Effect.Effect<Shedding | undefined> =>
   Effect.map(
     Effect.serviceOption(Overload),

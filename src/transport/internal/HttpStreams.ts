@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Principal } from "../../auth/Principal.js"
 import type { Reply } from "../../protocol/Dispatcher.js"
 import * as JsonRpc from "../../protocol/JsonRpc.js"
@@ -40,9 +41,11 @@ export interface Streams<in T> {
   readonly forget: (target: T) => void
   /** Why one more stream without an end of its own is not opened. */
   readonly full: () => string | undefined
-  /** Remembers what ends such a stream until `drop`; ends it when the caller's credential does, or the server stops. */
+  /** Remembers what ends such a stream until `drop`; ends it when the caller's credential does or is withdrawn, or the server stops. */
   readonly hold: (end: () => void, caller: Principal) => void
   readonly drop: (end: () => void) => void
+  /** Ends the streams of callers of whom it is so. */
+  readonly revoke: (isRevoked: (caller: Principal) => boolean) => void
   readonly isStopping: () => boolean
   /** Ends every stream that has no end of its own, and from now on each new one. */
   readonly stop: () => void
@@ -61,6 +64,13 @@ export const parts = 16
 
 /** The longest a timer can wait; a stream that old ends too. */
 const longestMillis = 2 ** 31 - 1
+/** How often is asked whether a credential was withdrawn. */
+const revocationMillis = 2000
+
+interface Ending {
+  readonly caller: Principal
+  readonly timer: NodeJS.Timeout | undefined
+}
 
 const unknownSession: Reply = {
   status: 404,
@@ -74,7 +84,7 @@ const unknownSession: Reply = {
 export const make = <T>({ maxStreams, output, refusals, run, server }: Options<T>): Streams<T> => {
   /** By the part that they get their comments with. An iterator kept from one part to the next would keep what has left. */
   const opened = Array.from({ length: parts }, () => new Set<T>())
-  const endings = new Map<() => void, NodeJS.Timeout | undefined>()
+  const endings = new Map<() => void, Ending>()
   let isStopping = false
   let begun = 0
   let part = 0
@@ -89,12 +99,13 @@ export const make = <T>({ maxStreams, output, refusals, run, server }: Options<T
   }
   const full = (): string | undefined => endings.size < maxStreams ? undefined : "Too many streams are open"
   const drop = (end: () => void): void => {
-    clearTimeout(endings.get(end))
+    clearTimeout(endings.get(end)?.timer)
     endings.delete(end)
   }
-  const hold = (end: () => void, { expiresAt }: Principal): void => {
+  const hold = (end: () => void, caller: Principal): void => {
+    const { expiresAt } = caller
     const left = expiresAt === undefined ? undefined : Math.min(Math.max(0, expiresAt - Date.now()), longestMillis)
-    endings.set(end, left === undefined ? undefined : setTimeout(end, left).unref())
+    endings.set(end, { caller, timer: left === undefined ? undefined : setTimeout(end, left).unref() })
     if (isStopping) end()
   }
 
@@ -164,6 +175,10 @@ export const make = <T>({ maxStreams, output, refusals, run, server }: Options<T
     full,
     hold,
     drop,
+    revoke: (isRevoked) => {
+      // What ends leaves the map, which a walk through it stands.
+      for (const [end, { caller }] of endings) if (isRevoked(caller)) end()
+    },
     isStopping: () => isStopping,
     stop: () => {
       isStopping = true
@@ -176,3 +191,23 @@ export const make = <T>({ maxStreams, output, refusals, run, server }: Options<T
     }
   }
 }
+
+/**
+ * Keeps open streams alive, and ends those of callers whose credentials were
+ * withdrawn, within two seconds; until the scope closes.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const tend = <T>(
+  streams: Streams<T>,
+  keepAliveMillis: number,
+  isRevoked: ((caller: Principal) => boolean) | undefined
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(
+    Effect.sync(() => [
+      setInterval(streams.keepAlive, keepAliveMillis / parts),
+      ...(isRevoked === undefined ? [] : [setInterval(() => streams.revoke(isRevoked), revocationMillis)])
+    ]),
+    (timers) => Effect.sync(() => timers.forEach((timer) => clearInterval(timer)))
+  ))

@@ -191,21 +191,49 @@ layer(wire(), { excludeTestServices: true })("§13, keys that would be the langu
 })
 
 layer(wire(), { excludeTestServices: true })("§2, keys that come twice or in other letters", (it) => {
-  it.scoped("§2: of a key that stands twice the last counts, for the header check and for the call", () =>
+  const written = (parts: { readonly head?: string; readonly params?: string; readonly given?: string }): string =>
+    `{"jsonrpc":"2.0","id":1,${parts.head ?? ""}"method":"tools/call","params":{${
+      parts.params ?? ""
+    }"name":"echo","arguments":{${parts.given ?? ""}"text":"b"},${envelope}}}`
+  const doubled: ReadonlyArray<readonly [what: string, text: string]> = [
+    ["the method", written({ head: `"method":"ping",` })],
+    ["the id", written({ head: `"id":2,` })],
+    ["the version of JSON-RPC", written({ head: `"jsonrpc":"2.0",` })],
+    ["the parameters", written({ head: `"params":{"name":"never"},` })],
+    ["the method, once with an escape", written({ head: `"meth\\u006fd":"ping",` })],
+    ["a key that means nothing", written({ head: `"x":1,"x":[{}],` })],
+    ["__proto__", written({ head: `"__proto__":{},"__proto__":{},` })],
+    ["the name", written({ params: `"name":"never",` })],
+    ["the arguments", written({ params: `"arguments":{"text":"a"},` })],
+    ["_meta", written({ params: `"_meta":{},` })],
+    ["an argument", written({ given: `"text":"a",` })],
+    ["an argument, with the same value", written({ given: `"text":"b",` })],
+    ["the name in a batch", `[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"never","name":"echo"}}]`],
+    ["the text in a response", `{"jsonrpc":"2.0","id":"srv-1","result":{"action":"decline","action":"accept"}}`]
+  ]
+  for (const [what, text] of doubled) {
+    it.scoped(`§2: refuses a message in which ${what} stands twice, since others may believe the first`, () =>
+      Effect.gen(function*() {
+        const { http, ledger, pipe } = yield* Wire
+        const peer = yield* pipe()
+        for (const headers of [asTool("echo"), asTool("never"), {}]) {
+          const { json, status } = yield* http.post(text, headers)
+          assert.strictEqual(status, 400)
+          isError(json, -32600)
+        }
+        peer.say(`${text}\n`)
+        yield* peer.until(1)
+        isError(peer.received[0], -32600)
+        assert.strictEqual(ledger.count("never begun"), 0)
+        yield* isUnharmed
+      }))
+  }
+
+  it.effect("§2: deeper down a key may stand twice, and the last counts", () =>
     Effect.gen(function*() {
-      const { http, pipe } = yield* Wire
-      const text = (names: string) =>
-        `{"jsonrpc":"2.0","id":0,"id":1,"method":"ping","method":"tools/call","params":{${names},"arguments":{"text":"a","text":"b"},${envelope}}}`
-      const served = text(`"name":"never","name":"echo"`)
-      assert.strictEqual(textOf((yield* http.post(served, asTool("echo"))).json), "b")
-      isError((yield* http.post(served, asTool("never"))).json, -32020, 1)
-      isError((yield* http.post(text(`"name":"echo","name":"never"`), asTool("echo"))).json, -32020, 1)
-      const peer = yield* pipe()
-      peer.say(`${served}\n`)
-      yield* peer.until(1)
-      assert.strictEqual(textOf(peer.received[0]), "b")
-      assert.strictEqual((yield* Wire).ledger.count("never begun"), 0)
-      yield* isUnharmed
+      const { http } = yield* Wire
+      const text = written({ given: `"more":{"a":[{"b":1,"b":{"c":1,"c":2}}]},` })
+      assert.strictEqual((yield* http.post(text, asTool("echo"))).status, 200)
     }))
 
   const folded: ReadonlyArray<readonly [what: string, text: string, code: number, id?: unknown]> = [
