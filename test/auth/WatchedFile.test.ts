@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as WatchedFile from "causeway-mcp/auth/internal/WatchedFile"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Logger from "effect/Logger"
@@ -7,6 +8,8 @@ import * as TestClock from "effect/TestClock"
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+
+class Unusable extends Data.TaggedError("Unusable")<{ readonly message: string }> {}
 
 const open = Effect.gen(function*() {
   const folder = yield* Effect.acquireRelease(
@@ -18,9 +21,9 @@ const open = Effect.gen(function*() {
   utimesSync(file, 1_000_000_000, 1_000_000_000)
   const logged: Array<string> = []
   const changes: Array<string> = []
-  const current = yield* WatchedFile.make<string, Error>(file, {
-    parse: (text) => (text === "bad" ? Either.left(new Error("it is bad")) : Either.right(text)),
-    unreadable: () => new Error("it cannot be read"),
+  const current = yield* WatchedFile.make<string, Unusable>(file, {
+    parse: (text) => (text === "bad" ? Either.left(new Unusable({ message: "it is bad" })) : Either.right(text)),
+    unreadable: () => new Unusable({ message: "it cannot be read" }),
     name: "The words",
     changed: (before, after) => void changes.push(`${before} ${after}`)
   }).pipe(
