@@ -40,14 +40,14 @@ export const HealthLayer = Layer.unwrapEffect(Effect.gen(function*() {
 // #endregion checks
 
 /** How a client of this machine starts the server itself: by paths that hold from any working directory. */
-const command: Console.Options["command"] = {
+const command = (): Console.Options["command"] => ({
   command: process.execPath,
   args: ["--import", import.meta.resolve("tsx"), fileURLToPath(new URL("server.ts", import.meta.url)), "--stdio"],
   env: {
     TSX_TSCONFIG_PATH: fileURLToPath(new URL("../tsconfig.json", import.meta.url)),
     DATA_DIR: fileURLToPath(new URL("../.causeway-desktop", import.meta.url))
   }
-}
+})
 
 // #region pages
 /**
@@ -64,7 +64,7 @@ export const pages = (at: {
     const { status: models } = yield* ProviderChain
     const hasConsole = yield* Console.isOn(at.host, yield* Console.settings)
     const { endpoint, plans } = at
-    const shown = hasConsole ? yield* Console.make({ models, plans, endpoint, command }) : {}
+    const shown = hasConsole ? yield* Console.make({ models, plans, endpoint, command: command() }) : {}
     return { app: yield* OpsApp.make({ tools: plans, models, pages: shown }), hasConsole }
   })
 // #endregion pages

@@ -58,7 +58,7 @@ export interface Watch {
    * Runs an effect in a fiber of its own. When the time is over that fiber is
    * interrupted, not waited for, and the result is that of `onTimeout`.
    * Interrupting from outside interrupts it too, and waits until it has ended or
-   * the time is over. What it changes of the `FiberRef`s comes back when it
+   * the time is over; what interrupts while it is being begun does not wait. What it changes of the `FiberRef`s comes back when it
    * succeeds. An effect that is an `Exit` is returned as it is.
    */
   readonly run: <A, E, R, A2 = never, E2 = never, R2 = never>(
@@ -268,7 +268,7 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
         call.end(Exit.flatten(exit))
       })
       const restore = RuntimeFlags.interruption(flags) ? Effect.interruptible : identity
-      return Effect.matchCauseEffect(restore(call.ended), {
+      const wait = Effect.matchCauseEffect(restore(call.ended), {
         onSuccess: (outcome): Effect.Effect<A | A2, E | E2, R2> => {
           if (outcome !== late) return settle(outcome)
           const onTimeout = restore(Effect.suspend(options.onTimeout))
@@ -282,6 +282,13 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
           return Effect.zipRight(call.ended, Effect.failCause(cause))
         }
       })
+      // Whoever is interrupted before the wait begins does not wait, but leaves nothing running.
+      const abandon = (): void => fiber.unsafeInterruptAsFork(parent.id())
+      parent.addObserver(abandon)
+      return Effect.uninterruptible(Effect.suspend(() => {
+        parent.removeObserver(abandon)
+        return wait
+      }))
     }
 
     const start = <A, E, R, A2, E2, R2>(
@@ -289,11 +296,9 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
       effect: Effect.Effect<A, E, R>,
       options: Options<A2, E2, R2>
     ): Effect.Effect<A | A2, E | E2, R2> =>
-      // An interruption between the start of the fiber and the wait for it would leave it alone.
+      // Most effects end at once. A region around all of them would keep what each has made from being collected early.
       Effect.withFiberRuntime((parent, { runtimeFlags }) =>
-        Effect.uninterruptible(
-          Effect.suspend(() => supervise(parent, runtimeFlags, context, effect, options, undefined))
-        )
+        supervise(parent, runtimeFlags, context, effect, options, undefined)
       )
 
     const startArmed = <A, E, R, A2, E2, R2>(
@@ -303,11 +308,7 @@ export const make = (): Effect.Effect<Watch, never, Scope.Scope> =>
       Effect.withFiberRuntime((parent, { runtimeFlags }) => {
         const arming = arm()
         const armed = effect(arming)
-        return isExit(armed)
-          ? armed
-          : Effect.uninterruptible(
-            Effect.suspend(() => supervise(parent, runtimeFlags, undefined, armed, options, arming))
-          )
+        return isExit(armed) ? armed : supervise(parent, runtimeFlags, undefined, armed, options, arming)
       })
 
     return {

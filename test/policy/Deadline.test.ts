@@ -182,18 +182,21 @@ describe("Deadline.run", () => {
     Effect.gen(function*() {
       const deadline = yield* Deadline.make()
       const stopped = yield* Deferred.make<void>()
-      const self = yield* Deferred.make<Fiber.RuntimeFiber<unknown, unknown>>()
+      const begin = yield* Deferred.make<void>()
+      const self: { fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined } = { fiber: undefined }
       const fiber = yield* Effect.fork(Effect.zipRight(
-        Effect.yieldNow(),
+        Deferred.await(begin),
         deadline.run(
-          Effect.zipRight(
-            Effect.flatMap(Deferred.await(self), (fiber) => Effect.sync(() => fiber.unsafeInterruptAsFork(fiber.id()))),
-            Effect.onInterrupt(Effect.never, () => Deferred.succeed(stopped, undefined))
-          ),
+          // In one go with the start of the effect, before anybody waits for it.
+          Effect.suspend(() => {
+            self.fiber?.unsafeInterruptAsFork(self.fiber.id())
+            return Effect.onInterrupt(Effect.never, () => Deferred.succeed(stopped, undefined))
+          }),
           late(1000)
         )
       ))
-      yield* Deferred.succeed(self, fiber)
+      self.fiber = fiber
+      yield* Deferred.succeed(begin, undefined)
       assert.isTrue(Exit.isInterrupted(yield* Fiber.await(fiber)))
       yield* Deferred.await(stopped)
     }))
