@@ -391,10 +391,8 @@ export const make = (
       })
       const evidence = yield* evidenceOf({ answer, given, hasDocuments: retrieval !== undefined, input, now })
       yield* ToolCall.progress({ progress: 4, total: 4, message: "Answered" })
-      const noted = Found.noting(evidence, [
-        ...(Either.isLeft(found) ? [documentsMissing(found.left)] : []),
-        ...missing
-      ])
+      const lacks = Either.isLeft(found) ? [documentsMissing(found.left), ...missing] : missing
+      const noted = Found.noting(evidence, lacks)
       return isStandIn ? Evidence.degrade(noted, AnswerModel.missing, 0.9) : noted
     })
   ).pipe(Tool.uses(["document-store", "embedder", "session-store", "model"]))
