@@ -12,9 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { isObject } from "../protocol/JsonRpc.js"
-import type { Presented } from "./Authenticator.js"
-import { Authenticator, Invalid, Missing, Unavailable } from "./Authenticator.js"
-import * as Bearer from "./internal/Bearer.js"
+import { Authenticator, Unavailable } from "./Authenticator.js"
+import * as AccessToken from "./internal/AccessToken.js"
 import * as Claims from "./internal/Claims.js"
 import * as JsonFetch from "./internal/JsonFetch.js"
 import * as Origin from "./internal/Origin.js"
@@ -43,13 +42,11 @@ export interface Options extends
   readonly concurrency?: number | undefined
 }
 
-const wrong = Exit.fail(new Invalid({ description: "the access token is not valid here, or has expired" }))
-const missing = Exit.fail(new Missing())
+const { wrong } = AccessToken
 const unavailable = Exit.fail(new Unavailable({}))
 
 /** How long streams of a token go on that names no end: nobody is told when it is withdrawn. */
 const endlessMillis = 60 * 60_000
-const mostCharacters = 8 * 1024
 const mostVerdicts = 10_000
 /** Different tokens that wait for their turn, for each that is asked for. */
 const mostPerTurn = 64
@@ -158,11 +155,7 @@ export const make = (
 
     return {
       ...Resource.describe(options),
-      authenticate: ({ authorization }: Presented) => {
-        const token = Bearer.tokenOf(authorization)
-        if (token === undefined) return missing
-        return token.length > mostCharacters ? wrong : verdicts.of(token)
-      }
+      authenticate: AccessToken.authenticating(verdicts)
     }
   })
 

@@ -14,9 +14,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Presented } from "./Authenticator.js"
-import { Authenticator, Invalid, Missing, Unavailable } from "./Authenticator.js"
-import * as Bearer from "./internal/Bearer.js"
+import { Authenticator, Unavailable } from "./Authenticator.js"
+import * as AccessToken from "./internal/AccessToken.js"
 import * as Claims from "./internal/Claims.js"
 import * as Discovery from "./internal/Discovery.js"
 import * as JsonFetch from "./internal/JsonFetch.js"
@@ -80,14 +79,12 @@ export class InvalidOptions
   }
 }
 
-const wrong = Exit.fail(new Invalid({ description: "the access token is not valid here, or has expired" }))
-const missing = Exit.fail(new Missing())
+const { wrong } = AccessToken
 const unavailable = Exit.fail(new Unavailable({}))
 
 const refused: Verdicts.Verdict = { exit: wrong, until: 0 }
 const unknown: Verdicts.Verdict = { exit: unavailable, until: 0 }
 
-const mostCharacters = 8 * 1024
 const mostVerdicts = 10_000
 const mostAtOnce = 4096
 const mostSkew = Duration.minutes(5)
@@ -217,11 +214,7 @@ export const make = (
 
     return {
       ...Resource.describe(options),
-      authenticate: ({ authorization }: Presented) => {
-        const token = Bearer.tokenOf(authorization)
-        if (token === undefined) return missing
-        return token.length > mostCharacters ? wrong : verdicts.of(token)
-      }
+      authenticate: AccessToken.authenticating(verdicts)
     }
   })
 
